@@ -1,0 +1,1 @@
+"""The HTTP doors: each file is one blueprint that receives what it needs."""

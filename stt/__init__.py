@@ -1,0 +1,1 @@
+"""The speech core and its neighbours: everything that needs no running service."""

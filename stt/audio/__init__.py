@@ -1,0 +1,1 @@
+"""Bytes of audio from and to 16 kHz mono float32."""

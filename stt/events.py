@@ -1,0 +1,168 @@
+"""The vocabulary of recognition: what goes to an engine, what comes back, what a stream says.
+
+Data only. Times are seconds; where a field does not say otherwise they count from the start of the
+stream. Audio is float32, mono, 16 kHz. Nothing here imports anything of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stt.errors import STTError
+
+SAMPLE_RATE = 16_000  # Hz; Whisper hears nothing else
+
+Samples: TypeAlias = NDArray[np.float32]
+"""(n_samples,) float32, mono, 16 kHz, in [-1, 1]."""
+
+Task: TypeAlias = Literal["transcribe", "translate"]
+
+
+class Kind(IntEnum):
+    """Why a window is recognised; a smaller number is more urgent."""
+
+    FINAL = 0
+    """The utterance has ended; its text is awaited."""
+    SPEC = 1
+    """A final decoded before the endpoint is sure (recognition REC-52)."""
+    INTERIM = 2
+    """The utterance goes on; its text so far is welcome."""
+    BULK = 3
+    """A file, whose owner can wait behind live speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One written word of a hypothesis, or one character where the script has no spaces."""
+
+    text: str
+    """As it stands in the text, leading space included: joined, the words are the text."""
+    start: float | None = None
+    """Seconds; None where nobody asked for times."""
+    end: float | None = None
+    probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """Audio for the engine, with what the engine must know about it."""
+
+    samples: Samples
+    """At most 30 s."""
+    kind: Kind
+    language: str | None = None
+    """ISO-639-1, or None: detect it."""
+    task: Task = "transcribe"
+    previous: str = ""
+    """Text before the window, as context; it may be cut."""
+    prefix: str = ""
+    """Committed text at the start of the window; the hypothesis starts with exactly this."""
+    prompt: str = ""
+    """The client's prompt or hot words."""
+    word_times: bool = False
+    """Whether ``Hypothesis.words`` need times."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of the audio."""
+        return len(self.samples) / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What an engine answered for one window. Times count from the start of the window."""
+
+    text: str
+    words: tuple[Word, ...] = ()
+    language: str | None = None
+    language_probability: float = 0.0
+    no_speech_probability: float = 0.0
+    average_logprob: float = 0.0
+    compression_ratio: float = 1.0
+    """Bytes over zlib bytes: above 2.4 the text repeats itself (openai/whisper decoding.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A stream's wish to have a window recognised; ``SpeechStream.window`` reads its audio late."""
+
+    number: int
+    """Increases within the stream; the answer to an older number than the last is stale."""
+    kind: Kind
+    utterance: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """An utterance began."""
+
+    utterance: int
+    """Counts the utterances of the stream from 0; also on the events below."""
+    start: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """The endpoint of the utterance; its Final follows."""
+
+    utterance: int
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interim:
+    """The text of an utterance so far."""
+
+    utterance: int
+    committed: str
+    """Will not change; the Final starts with it."""
+    tail: str
+    """May change. ``committed + tail`` is the text."""
+    start: float
+    end: float
+    """How far the audio behind the text reaches."""
+    language: str | None = None
+
+
+Reason: TypeAlias = Literal["silence", "filtered"]
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """The text of an utterance; exactly one for each SpeechStarted, or else one Failed."""
+
+    utterance: int
+    text: str
+    """Stripped; empty with a reason."""
+    start: float
+    end: float
+    words: tuple[Word, ...] = ()
+    language: str | None = None
+    language_probability: float = 0.0
+    average_logprob: float = 0.0
+    no_speech_probability: float = 0.0
+    compression_ratio: float = 1.0
+    reason: Reason | None = None
+    """Why the text is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The engine failed on an utterance; no Final follows. ``text`` is what was committed."""
+
+    utterance: int
+    error: STTError
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Everything received before ``receive_end`` has been said."""
+
+
+Event: TypeAlias = SpeechStarted | SpeechEnded | Interim | Final | Failed | Ended

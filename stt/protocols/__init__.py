@@ -1,0 +1,1 @@
+"""Wire protocols: messages to commands, replies to messages; one file each."""

@@ -1,0 +1,126 @@
+"""What a session says to its client, before a wire protocol gives it a shape.
+
+Data only. ``seq`` is stamped by the session and strictly increases over everything it says
+(native-protocol W25). Times are seconds since the start of the chunk's audio.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from stt.events import Final, Word
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The greeting: always the first reply (native HC1)."""
+
+    session_id: str
+    tenant_id: str
+    max_message_bytes: int
+    sample_rate: int
+    encoding: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Seconds of audio received, and of speech found in them, since the session began."""
+
+    received_s: float
+    speech_s: float
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The text of a chunk so far (interim), or for good (``is_final``)."""
+
+    chunk_id: str
+    committed: str
+    """A prefix of the text that will never change."""
+    tail: str = ""
+    """The rest, which may. The two joined are the text."""
+    is_final: bool = False
+    speech_final: bool = False
+    """An utterance has ended: everything up to ``end`` is committed (native W32)."""
+    seq: int = 0
+    start: float | None = None
+    end: float | None = None
+    words: tuple[Word, ...] = ()
+    """Of the utterance that ended (``speech_final``), or of the whole chunk (``is_final``)."""
+    language: str | None = None
+    reason: str | None = None
+    """Why a final has no text: unknown, silence, filtered (native W6)."""
+    timed_out: bool = False
+    warning: str | None = None
+    latency_s: float | None = None
+    """From the arrival of the audio of the utterance's end to this reply."""
+    usage: Usage | None = None
+    stored: Future[None] | None = None
+    """Done when the store has the text; whoever sends a final waits for it first."""
+    session_id: str | None = None
+    """The session that said it, where a subscriber hears another's (native W29)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """The transcript of a whole recording: one Final per utterance, in order."""
+
+    finals: tuple[Final, ...]
+    duration: float
+    """Seconds of audio, silence included."""
+    language: str | None = None
+    """Of the first utterance."""
+
+    @property
+    def text(self) -> str:
+        """The utterances' texts, joined by a space."""
+        return " ".join(final.text for final in self.finals if final.text)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkOpened:
+    """The server minted a chunk (native M7)."""
+
+    chunk_id: str
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Speech began or stopped (native M8)."""
+
+    chunk_id: str
+    started: bool
+    at: float
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Audio came in and holds no speech (native M8)."""
+
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to a ping, with its id if it had one (native M6, W17)."""
+
+    id: int | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something went wrong and the session goes on, unless ``close_code`` says otherwise."""
+
+    code: str
+    message: str
+    chunk_id: str | None = None
+    close_code: int | None = None
+    seq: int = 0
+
+
+Reply: TypeAlias = Opened | Usage | Transcript | ChunkOpened | Speech | Silence | Pong | Problem

@@ -1,0 +1,1 @@
+"""Transcript stores behind one interface; one file each."""
