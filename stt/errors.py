@@ -19,6 +19,7 @@ STTError
 │   ├── TooManySessions         503 too_many_sessions  the capacity gate is closed
 │   ├── QueueFull               429 queue_overload     the job queue is full
 │   ├── Dropped                 429 dropped            the job was displaced by drop_oldest
+│   │   └── Superseded          429 superseded         a newer job of the same audio took its place
 │   └── NotReady                503 not_ready          no model yet, or shutting down
 ├── SessionEnded                                       the connection is closed with this reason
 │   ├── IdleTimeout             408 idle_timeout
@@ -46,6 +47,8 @@ class STTError(Exception):
     """The HTTP status."""
     retry_after: ClassVar[int | None] = None
     """Seconds after which a client may try again, where that can help."""
+    chunk_id: str | None = None
+    """The chunk it is about, where whoever raised it knows."""
 
     @property
     def message(self) -> str:
@@ -180,6 +183,15 @@ class Dropped(Refused):
     retry_after = 2
 
     def __init__(self, message: str = "displaced from the full queue by a newer job") -> None:
+        super().__init__(message)
+
+
+class Superseded(Dropped):
+    """A newer job covers the same audio; nobody needs to be told (native QU2)."""
+
+    code = "superseded"
+
+    def __init__(self, message: str = "a newer job of the same audio took its place") -> None:
         super().__init__(message)
 
 

@@ -47,6 +47,15 @@ class Word:
     end: float | None = None
     probability: float | None = None
 
+    def as_dict(self) -> dict[str, str | int | float]:
+        """The word as our protocol and the store write it (native M3); times in ms, where known."""
+        shown: dict[str, str | int | float] = {"word": self.text.strip()}
+        if self.start is not None and self.end is not None:
+            shown |= {"start_ms": round(1000 * self.start), "end_ms": round(1000 * self.end)}
+        if self.probability is not None:
+            shown["probability"] = round(self.probability, 3)
+        return shown
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:

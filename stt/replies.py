@@ -22,6 +22,7 @@ class Opened:
     max_message_bytes: int
     sample_rate: int
     encoding: str
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,226 @@
+"""Files and raw audio on POST /transcribe: the transcript is the answer (native section 4.2).
+
+The shapes are those of OpenAI's ``/v1/audio/transcriptions``, errors included. An upload creates no
+chunk and no session (UP7). What the audio is, its content says: names and types are ignored (UP2).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from flask import Request, Response
+from werkzeug.datastructures import CombinedMultiDict, MultiDict
+from werkzeug.exceptions import HTTPException
+
+from stt.auth import Whom
+from stt.errors import BadInput, STTError, TooLarge
+from stt.events import Samples
+from stt.formats import (
+    FORMATS,
+    GRANULARITIES,
+    SEGMENTS,
+    Granularity,
+    ResponseFormat,
+    error_object,
+    language_code,
+    render,
+)
+from stt.ids import checked_id
+from stt.replies import Transcription
+
+DEFAULT_TENANT = "0000"  # native DM1
+
+Fields = MultiDict[str, str] | CombinedMultiDict[str, str]
+
+
+class Recordings(Protocol):
+    """Who transcribes a whole file: the Recorder."""
+
+    def transcribe(
+        self,
+        samples: Samples,
+        *,
+        tenant: str,
+        language: str | None,
+        task: str,
+        prompt: str,
+        word_times: bool,
+    ) -> Transcription:
+        """Blocks until it is done. Raises QueueFull, NotReady, EngineError, BadInput."""
+
+
+class Decode(Protocol):
+    """A file's bytes to samples."""
+
+    def __call__(
+        self,
+        data: bytes,
+        *,
+        max_seconds: float,
+        encoding: str | None = None,
+        sample_rate: int | None = None,
+    ) -> Samples:
+        """Raises UndecodableAudio, UnsupportedAudio, TooLarge."""
+
+
+class BadField(BadInput):
+    """A form field or query parameter that cannot be used."""
+
+    def __init__(self, param: str, message: str) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a client wants of a file: the fields of ``/v1/audio/transcriptions`` (client OF2-OF12).
+
+    ``model``, ``include[]`` and unknown fields are accepted and change nothing (OF2, OF12).
+    """
+
+    response_format: ResponseFormat = "json"
+    granularities: tuple[Granularity, ...] = SEGMENTS
+    language: str | None = None
+    prompt: str = ""
+    encoding: str | None = None
+    sample_rate: int | None = None
+    tenant: str = DEFAULT_TENANT
+
+
+def uploader(
+    recorder: Recordings, decode: Decode, whom: Whom, *, max_seconds: float
+) -> Callable[[Request], Response]:
+    """The answer to a multipart or raw audio request, refusals included (UP5). Blocks.
+
+    Args:
+        recorder: transcribes.
+        decode: turns the file's bytes into samples.
+        whom: the principal of the current request; its tenant is the one that waits its turn.
+        max_seconds: of audio in one file.
+    """
+
+    def upload(request: Request) -> Response:
+        try:
+            data, fields = _received(request)
+            wish = read_wish(fields)
+            principal = whom()
+            samples = decode(
+                data,
+                max_seconds=max_seconds,
+                encoding=wish.encoding,
+                sample_rate=wish.sample_rate,
+            )
+            transcription = recorder.transcribe(
+                samples,
+                tenant=principal.tenant_id if principal else wish.tenant,
+                language=wish.language,
+                task="transcribe",
+                prompt=wish.prompt,
+                word_times="word" in wish.granularities and wish.response_format == "verbose_json",
+            )
+        except STTError as error:
+            return _refusal(error)
+        rendered = render(transcription, wish.response_format, granularities=wish.granularities)
+        return Response(rendered.body, content_type=rendered.content_type)
+
+    return upload
+
+
+def read_wish(fields: Fields) -> Wish:
+    """The fields of a request, checked. Raises BadField naming the one at fault."""
+    response_format = fields.get("response_format") or "json"
+    if response_format not in FORMATS:
+        raise BadField("response_format", f"response_format must be one of {', '.join(FORMATS)}.")
+    if (fields.get("stream") or "").strip().lower() not in ("", "0", "false"):
+        raise BadField("stream", "stream is not served on this path: leave it out, or send false.")
+    _check_temperature(fields.get("temperature"))
+    return Wish(
+        response_format=cast(ResponseFormat, response_format),
+        granularities=_granularities(fields),
+        language=_language(fields.get("language")),
+        prompt=fields.get("prompt") or "",
+        encoding=fields.get("encoding") or None,
+        sample_rate=_sample_rate(fields.get("sample_rate")),
+        tenant=_tenant(fields.get("tenant_id")),
+    )
+
+
+def _received(request: Request) -> tuple[bytes, Fields]:
+    """The audio and the fields; a multipart body may leave fields to the query."""
+    try:
+        if request.mimetype != "multipart/form-data":
+            data = request.get_data(parse_form_data=False)
+            return _audio(data), request.args
+        part = request.files.get("file")
+        if part is None:
+            raise BadField("file", "The multipart body has no file part named 'file'.")
+        fields = CombinedMultiDict([request.form, request.args])
+        return _audio(part.read()), fields
+    except HTTPException as error:  # too large for the form parser, or cut off
+        kind = TooLarge if error.code == 413 else BadInput
+        raise kind(error.description or "The body cannot be read.") from error
+
+
+def _audio(data: bytes) -> bytes:
+    if not data:
+        raise BadField("file", "The file is empty.")
+    return data
+
+
+def _granularities(fields: Fields) -> tuple[Granularity, ...]:
+    """With brackets as the SDKs write it, or without (client OF7)."""
+    name = "timestamp_granularities[]"
+    given = [*fields.getlist(name), *fields.getlist(name.removesuffix("[]"))]
+    if any(value not in GRANULARITIES for value in given):
+        raise BadField(name, f"{name} must be word or segment.")
+    return tuple(cast(Granularity, value) for value in given) or SEGMENTS
+
+
+def _language(value: str | None) -> str | None:
+    if not value:
+        return None
+    code = language_code(value)
+    if code is None:
+        raise BadField("language", f"{value[:40]!r} is not a language; use a code such as en.")
+    return code
+
+
+def _check_temperature(value: str | None) -> None:
+    """Checked and no more: the fallback ladder chooses the temperature (client OF5)."""
+    try:
+        number = float(value or 0)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise BadField("temperature", "temperature must be a number from 0 to 1.")
+
+
+def _sample_rate(value: str | None) -> int | None:
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) <= 6):
+        raise BadField("sample_rate", "sample_rate must be a whole number of Hz.")
+    return int(value)
+
+
+def _tenant(value: str | None) -> str:
+    try:
+        return checked_id(value or DEFAULT_TENANT, "tenant_id")
+    except BadInput as error:
+        raise BadField("tenant_id", error.message) from None
+
+
+def _refusal(error: STTError) -> Response:
+    """OpenAI's error shape; a file may be sent again, so Retry-After is said (UP5)."""
+    param = error.param if isinstance(error, BadField) else None
+    body = json.dumps(error_object(error, param=param), ensure_ascii=False)
+    response = Response(body, error.status, content_type="application/json")
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response

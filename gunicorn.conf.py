@@ -1,0 +1,89 @@
+"""gunicorn's settings for Hark: one process, many threads; every value comes from the environment.
+
+A bad setting stops the start with one line and exit code 2. One process is one service (AD10):
+sessions, the queue and the model live in it, so more than one worker is refused (RT-11, B22).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NoReturn
+
+# Before anything imports numpy: the engine brings its own threads (recognition REC-75)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from gunicorn_worker import HarkWorker
+from stt.errors import SettingError
+from stt_config import Settings
+
+HTTP_THREADS = 40  # kept free beside the sessions, for health, uploads and polling (RT-01)
+KEPT_ALIVE = 200  # connections that wait for their next request
+
+
+def _refuse(reason: str) -> NoReturn:
+    print(f"hark: {reason}", file=sys.stderr)  # noqa: T201  # there is no logger yet
+    sys.exit(2)
+
+
+try:
+    settings = Settings.from_env()
+except SettingError as error:
+    _refuse(str(error))
+
+
+class Worker(HarkWorker):
+    """The worker with this start's limits."""
+
+    header_timeout = settings.header_timeout_s
+    body_timeout = settings.body_timeout_s
+
+
+wsgi_app = "app:create_app()"
+proc_name = "hark"
+bind = (
+    f"[{settings.host}]:{settings.port}"
+    if ":" in settings.host
+    else f"{settings.host}:{settings.port}"
+)
+worker_class = Worker
+workers = 1
+threads = settings.max_sessions + HTTP_THREADS
+worker_connections = threads + KEPT_ALIVE
+backlog = 512
+timeout = 60  # s without a sign of life of the main thread, not of a request
+graceful_timeout = int(settings.graceful_timeout_s)
+keepalive = 5
+max_requests = 0  # recycling a worker would cut its sessions (RT-12)
+preload_app = False  # threads do not survive the fork (AE3)
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+forwarded_allow_ips = "127.0.0.1,::1"
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+control_socket_disable = True  # else gunicorn opens one in the home directory
+loglevel = settings.log_level
+access_log_format = "%(h)s %(m)s %(U)s %(s)s %(M)sms"  # no query: it may hold a ticket (RT-55)
+
+
+def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None:
+    """The first hook, before anything is loaded; and what SIGTTIN comes to, one more worker."""
+    if old_value is None:
+        _check(server.cfg)
+    elif new_value > 1 and server.WORKERS:
+        server.log.warning("one process is one service: still one worker")
+        server.num_workers = 1
+
+
+def _check(cfg: Any) -> None:
+    """Refuse what would break the service in ways that nobody sees at once."""
+    asked = max(cfg.workers, int(os.environ.get("WEB_CONCURRENCY") or 1))
+    if asked > 1:
+        _refuse(
+            f"{asked} workers are asked for: one process is one service, start replicas instead"
+        )
+    if cfg.preload_app:
+        _refuse("preload_app must stay off: threads do not survive the fork")
+    if cfg.is_ssl:
+        _refuse("a certificate is given: TLS ends at a proxy in front, start without one")

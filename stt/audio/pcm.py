@@ -1,0 +1,119 @@
+"""Headerless PCM to samples and back, in pieces of any length. Loads PyAV only for other rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stt.errors import UnsupportedAudio
+from stt.events import SAMPLE_RATE, Samples
+
+if TYPE_CHECKING:
+    from stt.audio.resample import Resampler
+
+SAMPLE_RATES = (8_000, 16_000, 24_000, 44_100, 48_000)  # Hz, native W27
+
+
+def pcm16_to_samples(data: bytes) -> Samples:
+    """Little-endian int16 bytes, an even number, to samples: divided by 32768 (native DM6)."""
+    samples: Samples = np.frombuffer(data, "<i2").astype(np.float32)
+    samples *= 1 / 32_768
+    return samples
+
+
+def samples_to_pcm16(samples: Samples) -> bytes:
+    """Samples to little-endian int16 bytes; what is beyond full scale is clipped."""
+    scaled = np.clip(np.rint(samples * 32_768), -32_768, 32_767)
+    return scaled.astype("<i2").tobytes()
+
+
+def floats_to_samples(values: NDArray[np.floating]) -> Samples:
+    """Foreign floats to samples: NaN and infinite become 0, the rest is clipped (RT-64)."""
+    samples = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.clip(samples, -1.0, 1.0).astype(np.float32, copy=False)
+
+
+def _float32_to_samples(data: bytes) -> Samples:
+    return floats_to_samples(np.frombuffer(data, "<f4"))
+
+
+def _mulaw_table() -> Samples:
+    """The sample of each mu-law byte (ITU-T G.711, table 2)."""
+    code = ~np.arange(256) & 0xFF
+    magnitude = (((code & 0x0F) << 3) + 0x84 << ((code & 0x70) >> 4)) - 0x84
+    return (np.where(code & 0x80, -magnitude, magnitude) / 32_768).astype(np.float32)
+
+
+def _alaw_table() -> Samples:
+    """The sample of each A-law byte (ITU-T G.711, table 1)."""
+    code = np.arange(256) ^ 0x55
+    step, exponent = (code & 0x0F) << 4, (code & 0x70) >> 4
+    # Exponents 0 and 1 share a step size; from 1 on there is a leading 1.
+    magnitude = np.where(exponent == 0, step + 8, (step + 0x108) << np.maximum(exponent - 1, 0))
+    return (np.where(code & 0x80, magnitude, -magnitude) / 32_768).astype(np.float32)
+
+
+_MULAW, _ALAW = _mulaw_table(), _alaw_table()
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoding:
+    width: int
+    """Bytes per sample."""
+    decode: Callable[[bytes], Samples]
+
+
+_FLOAT32 = _Encoding(4, _float32_to_samples)
+
+ENCODINGS = {
+    "linear16": _Encoding(2, pcm16_to_samples),
+    "linear32": _FLOAT32,  # 32-bit floats, as speech services use the word
+    "float32": _FLOAT32,
+    "mulaw": _Encoding(1, lambda data: _MULAW[np.frombuffer(data, np.uint8)]),
+    "alaw": _Encoding(1, lambda data: _ALAW[np.frombuffer(data, np.uint8)]),
+}
+"""All mono and little-endian."""
+
+
+class PcmDecoder:
+    """The audio of one stream, in the session's encoding and rate, to 16 kHz samples.
+
+    Keeps the bytes of a cut sample and the resampler's state between pushes. One caller at a time.
+    """
+
+    def __init__(self, encoding: str = "linear16", sample_rate: int = SAMPLE_RATE) -> None:
+        """Raises UnsupportedAudio for an encoding or a rate (Hz) that is not served (W27)."""
+        if encoding not in ENCODINGS:
+            served = ", ".join(ENCODINGS)
+            raise UnsupportedAudio(f"encoding {encoding!r} is not served; use one of {served}")
+        if sample_rate not in SAMPLE_RATES:
+            served = ", ".join(map(str, SAMPLE_RATES))
+            raise UnsupportedAudio(f"sample_rate {sample_rate} is not served; use one of {served}")
+        self._width = ENCODINGS[encoding].width
+        self._decode = ENCODINGS[encoding].decode
+        self._spare = b""
+        self._resampler = None if sample_rate == SAMPLE_RATE else _resampler(sample_rate)
+
+    def push(self, data: bytes) -> Samples:
+        """The samples that are whole now; a cut sample waits for its other bytes (W12)."""
+        if self._spare:
+            data = self._spare + data
+        spare = len(data) % self._width
+        self._spare = data[len(data) - spare :] if spare else b""
+        samples = self._decode(data[: len(data) - spare] if spare else data)
+        return self._resampler.push(samples) if self._resampler else samples
+
+    def flush(self) -> Samples:
+        """The resampler's tail; a cut sample is dropped (W12). The next push starts anew."""
+        self._spare = b""
+        return self._resampler.flush() if self._resampler else np.zeros(0, np.float32)
+
+
+def _resampler(sample_rate: int) -> Resampler:
+    from stt.audio.resample import Resampler  # noqa: PLC0415 - loads PyAV, which 16 kHz is spared
+
+    return Resampler(sample_rate)

@@ -1,0 +1,137 @@
+"""An engine that needs no model: for tests, demonstrations and load tests (``STT_ENGINE=fake``).
+
+Its text follows from the length of the window alone, so that it only ever grows while a window
+grows, as a perfect recogniser's would. It never listens: silence is counted like speech.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from stt.errors import EngineError
+from stt.events import Hypothesis, Window, Word
+
+Script: TypeAlias = Callable[[Window], Hypothesis | str]
+"""What to answer for a window; may raise. A text becomes a hypothesis with evenly spread words."""
+
+NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+WORD_SECONDS = 0.5  # of audio for one word of the default script
+REMEMBERED = 1000  # windows kept for tests; a load test must not fill the memory
+
+
+def count_up(window: Window) -> str:
+    """The default script: a digit per half second, "one two ... nine zero one ..."."""
+    words = int(window.seconds / WORD_SECONDS)
+    return " ".join(NUMBERS[index % len(NUMBERS)] for index in range(1, words + 1))
+
+
+class FakeEngine:
+    """An ``Engine`` that follows a script; any number of threads may call it.
+
+    Args:
+        script: What to answer.
+        delay: Seconds every call takes, slept with the interpreter lock released.
+        delay_per_second: Seconds more for each second of audio in the call.
+        gate: While it is not set, calls wait before they answer: a test holds them by it.
+    """
+
+    name = "fake"
+    model = "fake"
+    multilingual = True
+    languages = frozenset({"de", "en", "es", "fr", "hi", "ja", "zh"})
+
+    def __init__(
+        self,
+        script: Script = count_up,
+        *,
+        delay: float = 0.0,
+        delay_per_second: float = 0.0,
+        gate: threading.Event | None = None,
+    ) -> None:
+        self._script = script
+        self._delay = delay
+        self._delay_per_second = delay_per_second
+        self._gate = gate
+        self._closed = False
+        self._changed = threading.Condition()  # guards the four below
+        self.windows: deque[Window] = deque(maxlen=REMEMBERED)
+        """The windows of the last calls, oldest first; noted before a call waits."""
+        self.batches: deque[int] = deque(maxlen=REMEMBERED)
+        """How many windows each of the last calls had."""
+        self.calls = 0
+        self.busy = 0
+        """Calls that have not answered yet."""
+
+    def transcribe(self, batch: Sequence[Window]) -> list[Hypothesis]:
+        """One hypothesis per window. Raises EngineError once closed, and what the script raises."""
+        if self._closed:
+            raise EngineError("the engine is closed")
+        with self._changed:
+            self.calls += 1
+            self.busy += 1
+            self.windows.extend(batch)
+            self.batches.append(len(batch))
+            self._changed.notify_all()
+        try:
+            self._work(sum(window.seconds for window in batch))
+            return [self._answer(window) for window in batch]
+        finally:
+            with self._changed:
+                self.busy -= 1
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Refuse further calls. Never raises; calls held by the gate stay held."""
+        self._closed = True
+
+    def wait_for(self, calls: int, timeout: float = 5.0) -> bool:
+        """For tests: whether that many calls have begun before ``timeout`` seconds are over."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.calls >= calls, timeout)
+
+    def _work(self, seconds: float) -> None:
+        """Take as long as a model would."""
+        if pause := self._delay + self._delay_per_second * seconds:
+            time.sleep(pause)
+        if self._gate is not None:
+            self._gate.wait()
+
+    def _answer(self, window: Window) -> Hypothesis:
+        answer = self._script(window)
+        return answer if isinstance(answer, Hypothesis) else _hypothesis(answer, window)
+
+
+def _hypothesis(text: str, window: Window) -> Hypothesis:
+    """A sure hypothesis of a text; it starts with the window's prefix.
+
+    Words of the prefix stand for as many words of the script, as if the text had been forced:
+    "uno dos" over "one two three" is "uno dos three".
+    """
+    prefix = window.prefix
+    said = _split(text)
+    rest = said[len(_split(prefix)) :]
+    if rest and not prefix:
+        rest[0] = rest[0].lstrip()
+    texts = _split(prefix) + rest
+    length = min(WORD_SECONDS, window.seconds / max(len(texts), 1))
+    return Hypothesis(
+        text="".join(texts),
+        words=tuple(
+            Word(word, round(at * length, 3), round((at + 1) * length, 3), 0.9)
+            for at, word in enumerate(texts)
+        ),
+        language=window.language or "en",
+        language_probability=1.0 if window.language else 0.9,
+        no_speech_probability=0.0 if texts else 1.0,
+        average_logprob=-0.1,
+    )
+
+
+def _split(text: str) -> list[str]:
+    """Words with the space before them; joined, they are the text."""
+    return re.findall(r"\s*\S+(?:\s+$)?", text)

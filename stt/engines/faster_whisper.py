@@ -1,0 +1,175 @@
+"""Whisper on this machine's CPU or GPU: CTranslate2's model, called directly.
+
+``WhisperModel.transcribe`` pads every window to 30 s; live windows are far shorter and cost far
+less when encoded as they are (recognition section 1). So features, encoding, decoding and alignment
+are called one by one, and faster-whisper gives the loading, the features and the tokenizer.
+
+Thread safety: ``transcribe`` may run in ``num_workers`` threads at once. CTranslate2's calls are
+safe and release the interpreter lock; the feature extractor is safe while nobody passes it
+``chunk_length`` (API-10); what the engine counts is behind its own lock.
+
+It never chooses an utterance, filters a text or retries a failed batch.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import zlib
+from collections.abc import Iterable, Sequence
+
+from faster_whisper.tokenizer import Tokenizer
+
+from stt.engines import whisper_tokens
+from stt.engines.encoder_context import FULL, EncoderContext
+from stt.engines.models import ModelSource
+from stt.engines.options import EngineOptions
+from stt.engines.whisper_decoder import SAMPLES_PER_FRAME, Decoder, Job, grouped
+from stt.engines.whisper_loading import load
+from stt.errors import EngineError
+from stt.events import Hypothesis, Task, Window
+
+log = logging.getLogger("stt.engines")
+
+LONGEST = 30  # seconds of audio in a window
+REPEATS = 2.4  # compression ratio above which a text repeats itself (openai/whisper, REC-44)
+UNSURE = -1.0  # mean log probability below which a decode has failed (the same)
+SILENT = 0.6  # no-speech probability that explains an unsure decode (the same)
+
+
+class FasterWhisperEngine:
+    """An ``Engine``; see the module for its threads."""
+
+    def __init__(self, source: ModelSource, options: EngineOptions) -> None:
+        """Load the model and decode once. Raises SettingError; may take seconds."""
+        loaded = load(source.path_or_name, options)
+        self._whisper = loaded.whisper
+        self._context = EncoderContext.parse(options.encoder_context)
+        self._tokenizers: dict[tuple[Task, str], Tokenizer] = {}
+        self._lock = threading.Lock()  # guards the two counts
+        self._closed = False
+        self.source = source
+        self.model = source.name or source.path_or_name
+        self.name = f"faster-whisper {self.model} {loaded.compute_type} on {loaded.device}"
+        self.multilingual: bool = self._whisper.model.is_multilingual
+        self.languages = self._known_languages()
+        self.windows = 0
+        """Windows decoded so far."""
+        self.short_context_retries = 0
+        """How many of them were decoded again, at 30 s (``short_context_retry_total``, REC-44)."""
+        self._decoder = Decoder(
+            self._whisper.model,
+            tokenizer_for=self._tokenizer,
+            suppressed=whisper_tokens.suppressed(self._tokenizer("transcribe", "en")),
+        )
+
+    def transcribe(self, batch: Sequence[Window]) -> list[Hypothesis]:
+        """One hypothesis per window, in order; the same alone and in any batch (REC-70).
+
+        A text starts with its ``Window.prefix``, whose words are the first of the hypothesis;
+        without a prefix it starts without a space. A language that was given has probability 1.
+        Samples that are no numbers give a score that is none, at the cost of one decode (API-07).
+        Raises EngineError for a window above 30 s, an unknown language, or what the model raises.
+        """
+        if self._closed:
+            raise EngineError("the engine is closed")
+        for window in batch:
+            self._check(window)
+        try:
+            return self._transcribe(batch)
+        except (RuntimeError, ValueError) as error:
+            raise EngineError(f"the model failed: {error}") from error
+
+    def close(self) -> None:
+        """Let go of the model. Never raises."""
+        self._closed = True
+        try:
+            self._whisper.model.unload_model()
+        except RuntimeError:
+            log.warning("the model could not be unloaded", exc_info=True)
+
+    def _check(self, window: Window) -> None:
+        if window.seconds > LONGEST:
+            raise EngineError(
+                f"a window of {window.seconds:.2f} s is longer than the {LONGEST} s Whisper hears"
+            )
+        if window.language is not None and window.language not in self.languages:
+            known = ", ".join(sorted(self.languages))
+            raise EngineError(f"{self.model} does not know the language {window.language}: {known}")
+
+    def _transcribe(self, batch: Sequence[Window]) -> list[Hypothesis]:
+        """Recognise windows of equal encoder length together; what looks wrong, again at 30 s."""
+        jobs = [self._hear(window) for window in batch]
+        wrong: list[Job] = []
+        for length, group in grouped((job for job in jobs if job.frames), self._length).items():
+            encoded = self._decoder.decode(group, length)
+            doubtful = [job for job in group if _looks_wrong(job, short=length < FULL)]
+            self._decoder.align([job for job in group if job not in doubtful], encoded)
+            wrong += doubtful
+        if wrong:
+            encoded = self._decoder.decode(wrong, FULL, again=True)
+            self._decoder.align(wrong, encoded)
+        with self._lock:
+            self.windows += len(jobs)
+            self.short_context_retries += len(wrong)
+        return [_hypothesis(job) for job in jobs]
+
+    def _hear(self, window: Window) -> Job:
+        """Log-mel of the window alone, without the extractor's last frame, which is padding."""
+        features = self._whisper.feature_extractor(window.samples)
+        return Job(window, features[:, : len(window.samples) // SAMPLES_PER_FRAME])
+
+    def _length(self, job: Job) -> int:
+        return self._context.length(job.window.kind, job.frames)
+
+    def _tokenizer(self, task: Task, language: str) -> Tokenizer:
+        """faster-whisper's tokenizer of a task and language; threads share it."""
+        key = (task, language)
+        if key not in self._tokenizers:
+            self._tokenizers[key] = Tokenizer(
+                self._whisper.hf_tokenizer, self.multilingual, task=task, language=language
+            )
+        return self._tokenizers[key]
+
+    def _known_languages(self) -> frozenset[str]:
+        """faster-whisper lists ``yue`` for every model; only large-v3 has a token for it."""
+        codes: Iterable[str] = self._whisper.supported_languages
+        token = self._whisper.hf_tokenizer.token_to_id
+        return frozenset(
+            code for code in codes if not self.multilingual or token(f"<|{code}|>") is not None
+        )
+
+
+def _compression_ratio(text: str) -> float:
+    """Bytes over zlib bytes (openai/whisper utils.py)."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data))
+
+
+def _looks_wrong(job: Job, *, short: bool) -> bool:
+    """Whether to decode once more: the guard of short encoder input (REC-44).
+
+    A text that was cut off is decoded again even at 30 s, with more tokens. A score that is no
+    number is not: its loop would only be repeated (API-07).
+    """
+    if math.isnan(job.average_logprob):
+        return False
+    unsure = job.average_logprob < UNSURE and job.no_speech_probability <= SILENT
+    repeats = _compression_ratio(job.pieces.text) > REPEATS
+    return job.capped or (short and (unsure or repeats))
+
+
+def _hypothesis(job: Job) -> Hypothesis:
+    if not job.frames:  # not one feature frame of audio: nothing was decoded
+        return Hypothesis(job.window.prefix, language=job.window.language)
+    text = job.pieces.text
+    return Hypothesis(
+        text=text,
+        words=job.words,
+        language=job.language,
+        language_probability=job.language_probability,
+        no_speech_probability=job.no_speech_probability,
+        average_logprob=job.average_logprob,
+        compression_ratio=_compression_ratio(text) if text else 1.0,
+    )

@@ -1,0 +1,31 @@
+"""The ids clients give: chunk ids, tenant ids, session ids (native DM1, DM2, DM8)."""
+
+from __future__ import annotations
+
+from stt.errors import BadInput
+
+MAX_LENGTH = 128
+
+
+def checked_id(value: object, name: str) -> str:
+    """A client's id as we keep it: a number becomes its decimal string.
+
+    Legal: 1-128 printable characters. Raises BadInput naming ``name`` otherwise (native W11).
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**MAX_LENGTH:
+        return str(value)
+    if isinstance(value, str) and 0 < len(value) <= MAX_LENGTH and value.isprintable():
+        return value
+    raise BadInput(
+        f"{name} must be 1 to {MAX_LENGTH} printable characters or a whole number, "
+        f"got {shortened(value)}"
+    )
+
+
+def shortened(value: object) -> str:
+    """A value as a message may show it: at most 60 characters, whatever it is."""
+    try:
+        shown = repr(value)
+    except ValueError:  # an int of more digits than Python converts
+        return f"a {type(value).__name__} too large to show"
+    return shown if len(shown) <= 60 else shown[:57] + "..."

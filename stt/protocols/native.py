@@ -1,0 +1,231 @@
+"""Our own protocol: `/stt/stream` messages to commands, replies to messages (native section 11).
+
+A codec: it translates and checks shapes, and keeps nothing about speech. `decode` belongs to the
+connection's reader thread, `encode` to its writer thread; they share no state.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stt.errors import BadBase64, BadInput, BadJSON, TenantMismatch, TooLarge, UnknownType
+from stt.ids import checked_id, shortened
+from stt.protocols.base import AppendAudio, Command, Finalize, Ping, ReplaceAudio, SetChunk
+from stt.replies import (
+    ChunkOpened,
+    Opened,
+    Pong,
+    Problem,
+    Reply,
+    Silence,
+    Speech,
+    Transcript,
+    Usage,
+)
+
+MAX_PING_ID = 64  # characters; it is echoed, so it is bounded
+
+JSON = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NativeOptions:
+    """How one connection speaks the protocol."""
+
+    max_message_bytes: int = 2 * 2**20
+    json_append: bool = False
+    """JSON audio is an increment unless the message says otherwise (native W3)."""
+    text_delta: bool = False
+    """Transcripts carry only text that is new since the last one sent (native W32)."""
+    only_tenant: str | None = None
+    """Strict mode: messages that name another tenant are refused (native W20)."""
+
+
+class NativeProtocol:
+    """The codec of one connection."""
+
+    subprotocols: tuple[str, ...] = ("stt.v1",)
+
+    def __init__(self, session_id: str, options: NativeOptions) -> None:
+        self._session_id = session_id
+        self._options = options
+        self._sent: dict[str, int] = {}  # chunk -> characters of committed text sent, for deltas
+
+    # Client to server.
+
+    def decode(self, message: str | bytes) -> Command | None:
+        """The command in a message. Raises BadInput; the session goes on (native W14)."""
+        limit = self._options.max_message_bytes
+        if len(message) > limit:
+            raise TooLarge(f"a message of {len(message)} bytes is over the limit of {limit}")
+        if isinstance(message, bytes):
+            return AppendAudio(message)
+        fields = _parsed(message)
+        self._check_tenant(fields)
+        kind = fields.get("type")
+        match kind:
+            case "set_chunk":
+                return SetChunk(checked_id(fields.get("chunk_id"), "chunk_id"))
+            case "finalize_chunk":
+                return Finalize(_optional_id(fields))
+            case "ping":
+                return Ping(_ping_id(fields))
+        if "audio_b64" in fields:  # whatever the type says (native M12, W14)
+            return self._audio(fields)
+        if kind is None:
+            raise BadInput("a message needs a type, or chunk_id and audio_b64")
+        raise UnknownType(f"unknown message type {shortened(kind)}")
+
+    def _audio(self, fields: JSON) -> Command:
+        append = fields.get("append", self._options.json_append)
+        if not isinstance(append, bool):
+            raise BadInput(f"append must be true or false, got {shortened(append)}")
+        chunk_id = (
+            _optional_id(fields) if append else checked_id(fields.get("chunk_id"), "chunk_id")
+        )
+        data = decoded_base64(fields["audio_b64"])
+        warning = "odd_length" if len(data) % 2 else None
+        data = data[: len(data) & ~1]  # native W12
+        if append or chunk_id is None:
+            return AppendAudio(data, chunk_id, warning)
+        return ReplaceAudio(data, chunk_id, warning)
+
+    def _check_tenant(self, fields: JSON) -> None:
+        only = self._options.only_tenant
+        named = fields.get("tenant_id", only)
+        if only is not None and named != only:
+            raise TenantMismatch(
+                f"this connection belongs to tenant {shortened(only)}, not {shortened(named)}"
+            )
+
+    # Server to client.
+
+    def encode(self, reply: Reply) -> str:
+        """The message for a reply."""
+        return json.dumps(self._shape(reply), ensure_ascii=False, separators=(",", ":"))
+
+    def _shape(self, reply: Reply) -> JSON:
+        own = {"session_id": self._session_id}
+        match reply:
+            case Transcript():
+                return self._transcript(reply)
+            case Pong():
+                return {"type": "pong", **own, **({} if reply.id is None else {"id": reply.id})}
+            case Opened():
+                return {
+                    "type": "session",
+                    **own,
+                    "tenant_id": reply.tenant_id,
+                    "max_message_bytes": reply.max_message_bytes,
+                    "sample_rate": reply.sample_rate,
+                    "encoding": reply.encoding,
+                }
+            case Problem():
+                return {
+                    "type": "error",
+                    "code": reply.code,
+                    "message": reply.message,
+                    **own,
+                    "chunk_id": reply.chunk_id,
+                }
+            case ChunkOpened():
+                return {"type": "chunk", **own, "chunk_id": reply.chunk_id, "seq": reply.seq}
+            case Speech():
+                name, key = (
+                    ("speech_started", "start_ms")
+                    if reply.started
+                    else ("speech_stopped", "end_ms")
+                )
+                shown = {"type": name, **own, "chunk_id": reply.chunk_id, key: _ms(reply.at)}
+                return {**shown, "seq": reply.seq}
+            case Silence():
+                return {"type": "vad", **own, "state": "silence", "seq": reply.seq}
+            case Usage():
+                return {"type": "usage", **own, **_usage(reply)}
+
+    def _transcript(self, said: Transcript) -> JSON:
+        text, start = said.committed + said.tail, 0
+        if self._options.text_delta:
+            start = self._sent.get(said.chunk_id, 0)
+            text = text[start:]
+            self._sent[said.chunk_id] = len(said.committed)
+        shown: JSON = {
+            "type": "transcript",
+            "session_id": said.session_id or self._session_id,
+            "chunk_id": said.chunk_id,
+            "text": text,
+            "is_final": said.is_final,
+            "seq": said.seq,
+        }
+        if self._options.text_delta:
+            shown["from"] = start
+        if said.is_final:
+            self._sent.pop(said.chunk_id, None)
+        else:
+            shown["committed"] = said.committed[start:]
+        return shown | _details(said)
+
+
+def _details(said: Transcript) -> JSON:
+    """The optional keys of a transcript: only those that say something."""
+    optional: JSON = {
+        "speech_final": said.speech_final or None,
+        "start_ms": None if said.start is None else _ms(said.start),
+        "end_ms": None if said.end is None else _ms(said.end),
+        "words": [word.as_dict() for word in said.words] or None,
+        "language": said.language,
+        "latency_ms": None if said.latency_s is None else _ms(said.latency_s),
+        "reason": said.reason,
+        "timed_out": said.timed_out or None,
+        "warning": said.warning,
+        "usage": None if said.usage is None else _usage(said.usage),
+    }
+    return {key: value for key, value in optional.items() if value is not None}
+
+
+def _usage(usage: Usage) -> JSON:
+    return {"received_s": usage.received_s, "speech_s": usage.speech_s}
+
+
+def _ms(seconds: float) -> int:
+    return round(1000 * seconds)
+
+
+def _parsed(message: str) -> JSON:
+    """The JSON object in a text frame; deep nesting and endless integers included (RT-25)."""
+    try:
+        fields = json.loads(message)
+    except (ValueError, RecursionError) as error:
+        raise BadJSON(f"a text frame must be a JSON object: {shortened(str(error))}") from None
+    if not isinstance(fields, dict):
+        raise BadJSON(f"a text frame must be a JSON object, got a {type(fields).__name__}")
+    return fields
+
+
+def _optional_id(fields: Mapping[str, Any]) -> str | None:
+    named = fields.get("chunk_id")
+    return None if named is None else checked_id(named, "chunk_id")
+
+
+def _ping_id(fields: Mapping[str, Any]) -> int | str | None:
+    named = fields.get("id")
+    if named is None or (isinstance(named, str) and len(named) <= MAX_PING_ID):
+        return named
+    if isinstance(named, int) and not isinstance(named, bool) and abs(named) < 10**MAX_PING_ID:
+        return named
+    raise BadInput(f"the id of a ping must be a number or a short text, got {shortened(named)}")
+
+
+def decoded_base64(value: object) -> bytes:
+    """The bytes in standard base64. Raises BadInput for another type, BadBase64 for junk."""
+    if not isinstance(value, str):
+        raise BadInput(f"audio_b64 must be a string of base64, got {shortened(value)}")
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadBase64(f"audio_b64 is not base64: {error}") from None

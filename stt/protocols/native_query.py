@@ -1,0 +1,111 @@
+"""The query of `/stt/stream`: what a client chooses when it connects (native section 11).
+
+Pure: text in, choices out. A bad value is refused by name (client-S1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stt.errors import BadInput, UnsupportedAudio
+from stt.events import Task
+from stt.ids import checked_id, shortened
+from stt.protocols.native import NativeOptions
+
+RATES = (8000, 16000, 24000, 44100, 48000)  # Hz (native W27)
+ENCODINGS = ("linear16",)
+MAX_PROMPT = 1000  # characters; the model takes a good 200 tokens of it at most
+SWITCH = {"1": True, "true": True, "0": False, "false": False, "": False}
+
+
+@dataclass(frozen=True, slots=True)
+class NativeQuery:
+    """A checked query."""
+
+    tenant_id: str = "0000"
+    session_id: str | None = None
+    sample_rate: int = 16000
+    encoding: str = "linear16"
+    auto_chunk: bool = False
+    vad_events: bool = False
+    subscribe: bool = False
+    native: NativeOptions = field(default_factory=NativeOptions)
+    language: str | None = None
+    """None here and below: the service's default."""
+    task: Task | None = None
+    prompt: str | None = None
+
+
+def read_query(query: Mapping[str, str], languages: frozenset[str]) -> NativeQuery:
+    """The choices in a query. Raises BadInput or UnsupportedAudio, naming the parameter.
+
+    Unknown parameters are ignored, as older servers did. ``languages`` are the engine's.
+    """
+    session_id = query.get("session_id")
+    return NativeQuery(
+        tenant_id=checked_id(query.get("tenant_id", "0000"), "tenant_id"),
+        session_id=None if session_id is None else checked_id(session_id, "session_id"),
+        sample_rate=_sample_rate(query.get("sample_rate", "16000")),
+        encoding=_encoding(query.get("encoding", "linear16")),
+        auto_chunk=_switch(query, "auto_chunk"),
+        vad_events=_switch(query, "vad_events"),
+        subscribe=_choice(query, "subscribe", ("", "tenant")) == "tenant",
+        native=NativeOptions(
+            json_append=_choice(query, "json_audio", ("snapshot", "append")) == "append",
+            text_delta=_choice(query, "text", ("whole", "delta")) == "delta",
+        ),
+        language=_language(query.get("language"), languages),
+        task=_task(query.get("task")),
+        prompt=_prompt(query.get("prompt")),
+    )
+
+
+def _sample_rate(value: str) -> int:
+    if value not in map(str, RATES):
+        raise UnsupportedAudio(f"sample_rate={shortened(value)} is not served: one of {RATES}")
+    return int(value)
+
+
+def _encoding(value: str) -> str:
+    if value not in ENCODINGS:
+        served = ", ".join(ENCODINGS)
+        raise UnsupportedAudio(f"encoding={shortened(value)} is not served: one of {served}")
+    return value
+
+
+def _switch(query: Mapping[str, str], name: str) -> bool:
+    value = query.get(name, "")
+    if value.lower() not in SWITCH:
+        raise BadInput(f"{name} must be 0 or 1, got {shortened(value)}")
+    return SWITCH[value.lower()]
+
+
+def _choice(query: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
+    """The value of a parameter; its first allowed value is the default."""
+    value = query.get(name, allowed[0])
+    if value not in allowed:
+        choices = " or ".join(choice for choice in allowed if choice)
+        raise BadInput(f"{name} must be {choices}, got {shortened(value)}")
+    return value
+
+
+def _task(value: str | None) -> Task | None:
+    match value:
+        case None | "transcribe" | "translate":
+            return value
+    raise BadInput(f"task must be transcribe or translate, got {shortened(value)}")
+
+
+def _language(value: str | None, languages: frozenset[str]) -> str | None:
+    if value is None or value == "auto":
+        return None
+    if value.lower() not in languages:
+        raise BadInput(f"language={shortened(value)} is not served; use a code such as en, or auto")
+    return value.lower()
+
+
+def _prompt(value: str | None) -> str | None:
+    if value is not None and len(value) > MAX_PROMPT:
+        raise BadInput(f"prompt may have {MAX_PROMPT} characters, got {len(value)}")
+    return value

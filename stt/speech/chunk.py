@@ -1,0 +1,149 @@
+"""One chunk's transcript: the utterances of a stream, told as the text of the whole chunk.
+
+A client labels audio with a chunk id and reads the chunk's text so far in every reply (native W32).
+Pure: no lock, no clock. What is committed here never changes: it only grows (recognition REC-21).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stt.events import Ended, Event, Failed, Final, Interim, Word
+from stt.replies import Transcript
+
+UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+"""Languages whose sentences are joined without a space (recognition REC-13)."""
+MAX_WORDS = 4000  # about half an hour of speech; a chunk's final carries no more word times
+
+
+class Chunk:
+    """The text of one chunk, from its utterances' events.
+
+    ``single``: the chunk is exactly one utterance, and ends with it (native W33).
+    """
+
+    def __init__(self, chunk_id: str, *, single: bool = False) -> None:
+        self.id = chunk_id
+        self.final: Transcript | None = None
+        """The one final, once said."""
+        self.warning: str | None = None
+        """Said with the next transcript (native W12)."""
+        self._single = single
+        self._text = ""
+        self._words: list[Word] = []
+        self._start: float | None = None
+        self._end: float | None = None
+        self._language: str | None = None
+        self._tail_said = False
+        self._heard = False
+        self._filtered = False
+
+    @property
+    def text(self) -> str:
+        """The committed text so far."""
+        return self._text
+
+    def say(self, event: Event) -> Transcript | None:
+        """What the client is to be told about an event, if anything."""
+        if self.final is not None:
+            return None
+        match event:
+            case Interim():
+                return self._interim(event)
+            case Final():
+                return self._utterance(event)
+            case Failed():
+                self._heard = True
+                self._add(event.text, None)
+                return self.conclude() if self._single else None
+            case Ended():
+                return None if self._single else self.conclude()
+            case _:
+                return None
+
+    def conclude(self, *, timed_out: bool = False) -> Transcript | None:
+        """The chunk's final with what is known now; None when it was said before (native W5)."""
+        if self.final is not None:
+            return None
+        reason = None
+        if not self._text and not timed_out:
+            reason = "filtered" if self._filtered or self._heard else "silence"
+        self.final = Transcript(
+            chunk_id=self.id,
+            committed=self._text,
+            is_final=True,
+            start=self._start,
+            end=self._end,
+            words=tuple(self._words) if len(self._words) < MAX_WORDS else (),
+            language=self._language,
+            reason=reason,
+            timed_out=timed_out,
+            warning=self._take_warning(),
+        )
+        return self.final
+
+    def _interim(self, event: Interim) -> Transcript:
+        committed = self._joined(event.committed, event.language)
+        tail = event.tail if event.committed.strip() else event.tail.lstrip()
+        if committed and not event.committed.strip():
+            tail = self._gap(event.language) + tail
+        self._tail_said = True
+        return Transcript(
+            chunk_id=self.id,
+            committed=committed,
+            tail=tail,
+            start=event.start if self._start is None else self._start,
+            end=event.end,
+            language=event.language or self._language,
+            warning=self._take_warning(),
+        )
+
+    def _utterance(self, event: Final) -> Transcript | None:
+        self._heard = True
+        self._filtered = self._filtered or event.reason == "filtered"
+        before = self._text
+        self._add(event.text, event.language)
+        if event.text:
+            self._start = event.start if self._start is None else self._start
+            self._end = event.end
+            self._words.extend(event.words[: MAX_WORDS - len(self._words)])
+        if self._single:
+            return self.conclude()
+        said, self._tail_said = self._tail_said, False
+        if self._text == before and not said:
+            return None  # nothing was ever shown of it (native W28)
+        return Transcript(
+            chunk_id=self.id,
+            committed=self._text,
+            speech_final=True,
+            start=event.start,
+            end=event.end,
+            words=event.words,
+            language=event.language,
+            warning=self._take_warning(),
+        )
+
+    def _add(self, text: str, language: str | None) -> None:
+        self._language = self._language or language
+        self._text = self._joined(text, language)
+
+    def _joined(self, text: str, language: str | None) -> str:
+        text = text.strip()
+        return self._text + self._gap(language) + text if text and self._text else self._text + text
+
+    def _gap(self, language: str | None) -> str:
+        return "" if (language or self._language) in UNSPACED else " "
+
+    def _take_warning(self) -> str | None:
+        warning, self.warning = self.warning, None
+        return warning
+
+
+def unknown(chunk_id: str) -> Transcript:
+    """The final of a chunk nobody has heard of: a client must never hang (native W6)."""
+    return Transcript(chunk_id=chunk_id, committed="", is_final=True, reason="unknown")
+
+
+def repeated(final: Transcript) -> Transcript:
+    """The final said again, for a second finalize (native W7)."""
+    return replace(final, usage=None, stored=None, seq=0)

@@ -1,0 +1,30 @@
+"""When the audio of second t arrived: the base of every latency that a user would feel.
+
+Pure data: the caller brings the clock. One writer at a time (the session's lock).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+
+SPAN = 600  # arrivals kept: a minute of 100 ms frames
+
+
+class ArrivalTimeline:
+    """Arrivals of the newest audio: (audio end in s, clock in s), both increasing."""
+
+    def __init__(self) -> None:
+        self._ends: deque[float] = deque(maxlen=SPAN)
+        self._clocks: deque[float] = deque(maxlen=SPAN)
+
+    def arrived(self, end: float, clock: float) -> None:
+        """Audio up to ``end`` seconds was there at ``clock``."""
+        self._ends.append(end)
+        self._clocks.append(clock)
+
+    def when(self, second: float) -> float | None:
+        """The clock when the audio of ``second`` had arrived; None when it is forgotten."""
+        if not self._ends or second > self._ends[-1] or second < self._ends[0] - 1.0:
+            return None
+        return self._clocks[bisect_left(self._ends, second)]

@@ -1,0 +1,329 @@
+"""Every setting of the service, and the only place that reads the environment.
+
+A setting is one row of ``Settings``: variable, default, what is allowed, what it is for, older
+names. ``docs/configuration.md`` has one heading per row, and a test holds the two together. A bad
+value is never repaired: ``from_env`` reports all of them at once, and the service does not start.
+Names and older names: native-protocol section 15; an ``STT_`` name wins over its older ones.
+Nothing here opens a file, a socket or a model.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeVar
+
+from stt.errors import SettingError
+from stt_readers import (
+    CONTEXT,
+    KEYS,
+    LANGUAGE,
+    ORIGINS,
+    SWITCH,
+    WORD,
+    EncoderContext,
+    Reader,
+    choice,
+    matching,
+    number,
+    optional,
+    status,
+    whole,
+)
+
+T = TypeVar("T")
+
+MIB = 2**20
+CLIENT_NAMES = frozenset({"STT_URL"})  # read by stt_client, not by the service
+NOT_BUILT = ("WHISPER_SERVER_USE", "WHISPER_SERVER", "WHISPER_MODEL_FAST", "WHISPER_MODEL_SMART")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table."""
+
+    name: str
+    """The environment variable."""
+    default: object
+    allowed: str
+    """The end of a sentence that begins "must be"."""
+    read: Callable[[str], object]
+    """Raises ValueError on a value that is not allowed."""
+    help: str
+    aliases: tuple[str, ...]
+    """Older names, in the order they are looked for."""
+    secret: bool
+    """Whether its value must not be shown."""
+    default_text: str
+    """The default as the documentation has it."""
+
+    def find(self, environ: Mapping[str, str]) -> tuple[str, str] | None:
+        """The variable that is set, and its value; a blank value counts as unset."""
+        for name in (self.name, *self.aliases):
+            if value := environ.get(name, "").strip():
+                return name, value
+        return None
+
+    def problem(self, variable: str, value: str) -> str:
+        """The sentence about a bad value."""
+        shown = "(not shown)" if self.secret else repr(value)
+        alias = "" if variable == self.name else f" (another name of {self.name})"
+        return f"{variable}={shown}{alias}: must be {self.allowed}"
+
+
+def row(
+    name: str,
+    default: T,
+    reader: Reader[T],
+    help: str,  # noqa: A002 - the name of the column
+    *aliases: str,
+    secret: bool = False,
+    default_text: str = "",
+) -> T:
+    """Declare a setting, as a field of ``Settings``."""
+    text = default_text or _as_text(default)
+    line = Setting(name, default, reader.allowed, reader.read, help, aliases, secret, text)
+    declared: Any = field(default=default, repr=not secret, metadata={"setting": line})
+    return declared  # type: ignore[no-any-return]  # typed as the value it will hold
+
+
+def _as_text(default: object) -> str:
+    """A default as somebody would type it."""
+    match default:
+        case None | ():
+            return "unset"
+        case bool():
+            return "1" if default else "0"
+        case float():
+            return f"{default:g}"
+        case _:
+            return str(default)
+
+
+def usable_cores() -> int:
+    """Cores this process may run on, at least 1; the CPU quota of a container is not seen."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the service runs with. ``Settings()`` has every default; tests override by keyword."""
+
+    # Where it listens
+    host: str = row("STT_HOST", "127.0.0.1", WORD, "Address to listen on.", "FLASK_HOST")
+    port: int = row("STT_PORT", 5055, whole(1, 65535), "TCP port.", "FLASK_PORT", "PORT")
+
+    # Who may use it
+    api_keys: tuple[tuple[str, str], ...] = row(
+        "STT_API_KEYS", (), KEYS, "API keys and the tenant each belongs to.", secret=True
+    )
+    allow_open: bool = row(
+        "STT_ALLOW_OPEN", False, SWITCH, "Listen beyond this machine without API keys."
+    )
+    allowed_origins: tuple[str, ...] = row(
+        "STT_ALLOWED_ORIGINS", (), ORIGINS,
+        "Web origins allowed besides the same origin and loopback.", "CORS_ALLOWED_ORIGINS",
+    )  # fmt: skip
+    strict_tenant: bool = row(
+        "STT_STRICT_TENANT", False, SWITCH, "Refuse a message that names another tenant."
+    )
+    session_ttl_s: int = row(
+        "SESSION_TTL_SECONDS", 7200, whole(1, 31_536_000),
+        "Seconds for which POST /session remembers the newest tenant of a source.",
+    )  # fmt: skip
+
+    # Recognition
+    engine: Literal["faster-whisper", "fake"] = row(
+        "STT_ENGINE", "faster-whisper", choice("faster-whisper", "fake"), "What recognises speech."
+    )
+    model: str | None = row(
+        "STT_MODEL", None, optional(matching(".+", "a model's name or folder")),
+        "Whisper model: a name of the hub, or a folder.", "WHISPER_MODEL", default_text="auto",
+    )  # fmt: skip
+    device: Literal["auto", "cpu", "cuda"] = row(
+        "STT_DEVICE", "auto", choice("auto", "cpu", "cuda"), "Where the model runs.",
+        "WHISPER_DEVICE",
+    )  # fmt: skip
+    compute_type: str = row(
+        "STT_COMPUTE_TYPE", "auto",
+        choice("auto", "default", "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16",
+               "float16", "bfloat16", "float32"),
+        "Number format of the model's weights and sums.",
+    )  # fmt: skip
+    language: str | None = row(
+        "STT_LANGUAGE", None, optional(LANGUAGE), "Language of speech where a client names none."
+    )
+    step_ms: int = row(
+        "STT_STEP_MS", 1000, whole(100, 10_000), "New audio in ms between two interims."
+    )
+    endpoint_ms: int = row(
+        "STT_ENDPOINT_MS", 600, whole(100, 10_000), "Silence in ms that ends an utterance."
+    )
+    vad_margin_db: float = row(
+        "STT_VAD_MARGIN_DB", 9.0, number(1, 40), "How far speech must rise above the noise, in dB."
+    )
+    encoder_context: EncoderContext = row(  # noqa: RUF009 - a row is a field
+        "STT_ENCODER_CONTEXT", "auto", CONTEXT, "How much audio the encoder sees of a short window."
+    )
+    fake_delay_ms: int = row(
+        "STT_FAKE_DELAY_MS", 0, whole(0, 60_000), "How long the fake engine takes for a batch."
+    )
+
+    # Work and its queue
+    num_workers: int = row(
+        "STT_NUM_WORKERS", usable_cores(), whole(1, 256), "Threads that run the model.",
+        default_text="the number of usable cores",
+    )  # fmt: skip
+    max_batch: int = row(
+        "STT_MAX_BATCH", 8, whole(1, 256), "Most windows a worker recognises in one call."
+    )
+    max_queue_size: int = row(
+        "STT_MAX_QUEUE_SIZE", 1000, whole(1, 1_000_000), "Most jobs that wait."
+    )
+    max_queue_bytes: int = row(
+        "STT_MAX_QUEUE_BYTES", 256 * MIB, whole(MIB, 2**40), "Most bytes of audio that wait."
+    )
+    queue_overflow_policy: Literal["reject", "drop_oldest"] = row(
+        "STT_QUEUE_OVERFLOW_POLICY", "reject", choice("reject", "drop_oldest"),
+        "What a full queue does with a new job.",
+    )  # fmt: skip
+    enqueue_wait_s: float = row(
+        "STT_ENQUEUE_WAIT_S", 0.0, number(0, 60), "Longest wait for room in a full queue."
+    )
+    reject_status: int = row(
+        "STT_REJECT_STATUS", 429, status(429, 200), "HTTP status of a refused chunk."
+    )
+
+    # Limits of one client
+    max_sessions: int = row(
+        "STT_MAX_SESSIONS", 250, whole(1, 10_000), "Most WebSocket sessions at once."
+    )
+    max_content_length: int = row(
+        "STT_MAX_CONTENT_LENGTH", 25 * MIB, whole(1024, 2**40), "Most bytes of an HTTP body."
+    )
+    max_message_bytes: int = row(
+        "STT_MAX_MESSAGE_BYTES", 2 * MIB, whole(1024, 2**30), "Most bytes of a WebSocket message."
+    )
+    max_audio_s: int = row(
+        "STT_MAX_AUDIO_S", 7200, whole(1, 604_800), "Longest recording, in seconds of audio."
+    )
+    finalize_timeout_s: float = row(
+        "STT_FINALIZE_TIMEOUT_S", 30.0, number(0.1, 3600), "Longest wait for a final."
+    )
+    ws_idle_timeout_s: float = row(
+        "STT_WS_IDLE_TIMEOUT_S", 300.0, number(1, 86_400), "A silent WebSocket is closed after it."
+    )
+    ws_ping_interval_s: float = row(
+        "STT_WS_PING_INTERVAL_S", 20.0, number(0.1, 3600), "Time between two pings to a client."
+    )
+    ws_send_timeout_s: float = row(
+        "STT_WS_SEND_TIMEOUT_S", 5.0, number(0.1, 600), "Longest time one frame takes to send."
+    )
+    outbox_size: int = row(
+        "STT_OUTBOX_SIZE", 256, whole(4, 65_536), "Most messages that wait for a slow client."
+    )
+    header_timeout_s: float = row(
+        "STT_HEADER_TIMEOUT_S", 10.0, number(0.1, 600), "Longest time a request's headers take."
+    )
+    body_timeout_s: float = row(
+        "STT_BODY_TIMEOUT_S", 60.0, number(0.1, 3600), "Longest time a request's body takes."
+    )
+
+    # Transcripts
+    store: str = row(
+        "STT_STORE", "sqlite:///var/hark.db",
+        matching(r"sqlite:///.+|memory:", "sqlite:///<path> or memory:"), "Where transcripts live.",
+    )  # fmt: skip
+    transcript_ttl_s: int = row(
+        "STT_TRANSCRIPT_TTL_S", 7200, whole(1, 31_536_000), "How long a transcript is kept."
+    )
+    max_chunks_per_tenant: int = row(
+        "STT_MAX_CHUNKS_PER_TENANT", 10_000, whole(1, 10_000_000), "Most transcripts of a tenant."
+    )
+
+    # The process
+    graceful_timeout_s: int = row(
+        "STT_GRACEFUL_TIMEOUT_S", 30, whole(1, 3600), "Time for open work when told to stop."
+    )
+    switch_interval_s: float = row(
+        "STT_SWITCH_INTERVAL_S", 0.02, number(0.0001, 1), "Python's thread switch interval."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = row(
+        "STT_LOG_LEVEL", "INFO", choice("DEBUG", "INFO", "WARNING", "ERROR"), "What the log shows."
+    )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment, by default the process's own.
+
+        Raises SettingError with one line for each bad setting.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        problems = []
+        for name, setting in table().items():
+            if (found := setting.find(environ)) is None:
+                continue
+            try:
+                values[name] = setting.read(found[1])
+            except ValueError:
+                problems.append(setting.problem(*found))
+        settings = cls(**values)
+        problems += _not_built(environ)
+        problems += _exposed(settings, environ)
+        if problems:
+            raise SettingError("\n".join(problems))
+        return settings
+
+
+def table() -> dict[str, Setting]:
+    """Every setting by its field of ``Settings``, in the order of the documentation."""
+    return {column.name: column.metadata["setting"] for column in fields(Settings)}
+
+
+def unknown_names(environ: Mapping[str, str]) -> list[str]:
+    """A sentence for each ``STT_`` variable that is no setting: most likely a slip of the pen."""
+    known = {setting.name for setting in table().values()}
+    strange = sorted(name for name in environ if name.startswith("STT_"))
+    sentences = []
+    for name in strange:
+        if name in known | CLIENT_NAMES:
+            continue
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        sentences.append(f"{name} is set but is no setting{hint}")
+    return sentences
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address; a name other than localhost counts as no."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _not_built(environ: Mapping[str, str]) -> Iterator[str]:
+    """Older names whose silent neglect would change what somebody gets (native 15.3, B25)."""
+    for name in NOT_BUILT:
+        value = environ.get(name, "").strip()
+        if value and value.lower() not in ("0", "false", "no", "off"):
+            yield f"{name}={value!r}: not supported in this version; unset it"
+
+
+def _exposed(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
+    """An open door to the network, unless it is meant (native HT-AUTH, runtime RT-53)."""
+    if is_loopback(settings.host) or settings.api_keys or settings.allow_open:
+        return
+    variable = "STT_HOST" if environ.get("STT_HOST", "").strip() else "FLASK_HOST"
+    yield (
+        f"{variable}={settings.host!r}: must be a loopback address such as 127.0.0.1, unless "
+        "STT_API_KEYS is set, or STT_ALLOW_OPEN=1 lets anybody in who reaches this machine"
+    )

@@ -1,0 +1,328 @@
+"""One client's session: its streams of speech, and what they say.
+
+The lock of a session guards its streams and the order of what it says (AC1, AC3): events are
+published under it, requests are submitted after it is released. Commands come from one reader
+thread, results from workers, endings from timers and the drain. It knows no socket and no Flask.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from stt.errors import Dropped, NotReady, STTError, Superseded
+from stt.events import (
+    SAMPLE_RATE,
+    Event,
+    Failed,
+    Final,
+    Hypothesis,
+    Kind,
+    Request,
+    SpeechEnded,
+    SpeechStarted,
+    Window,
+)
+from stt.pace import Pace, PaceOptions
+from stt.protocols.base import Command
+from stt.replies import ChunkOpened, Pong, Problem, Reply, Silence, Speech, Transcript, Usage
+from stt.speech.stream import SpeechOptions, SpeechStream
+from stt_chunks import ClientChunks, MintedChunks
+from stt_ingest import Job
+from stt_outbox import Outbox
+from stt_track import Track
+from stt_voice import Surroundings, Voice
+
+log = logging.getLogger("stt.session")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """What the client of one session chose, on top of the service's defaults."""
+
+    speech: SpeechOptions = field(default_factory=SpeechOptions)
+    sample_rate: int = SAMPLE_RATE
+    encoding: str = "linear16"
+    auto_chunk: bool = False
+    """The server mints a chunk per utterance (native W33)."""
+    vad_events: bool = False
+    subscribe: bool = False
+    """Hear every transcript of the tenant (native W29)."""
+    pace: PaceOptions = field(default_factory=PaceOptions)
+    finalize_timeout: float = 30.0
+    """s after which a final says what is known (native W8)."""
+
+
+class Session:
+    """See the module's docstring. Made by the SessionManager."""
+
+    def __init__(
+        self,
+        session_id: str,
+        tenant: str,
+        options: SessionOptions,
+        around: Surroundings,
+        outbox: Outbox,
+    ) -> None:
+        self.id = session_id
+        self.tenant = tenant
+        self.options = options
+        self.outbox = outbox
+        self.delay = 0.0
+        """s the reader should wait before it reads on, after a command (runtime RT-27)."""
+        self._around = around
+        self._lock = threading.Lock()
+        self._settled = threading.Condition(self._lock)
+        self._tracks: dict[str, Track] = {}  # the client's chunks that have no final yet
+        self._minting = self._new_track(None) if options.auto_chunk else None
+        self._voice = Voice(session_id, tenant, around, outbox)
+        self._pace = Pace(options.pace, time.monotonic())
+        self._newest_mint = 0
+        self._received = 0.0
+        self._speech_before = 0.0  # of the tracks that are over
+        self._stopping = False
+        self._chunks = (
+            ClientChunks(self) if self._minting is None else MintedChunks(self, self._minting)
+        )
+
+    def handle(self, command: Command) -> None:
+        """Do what the client asked; the reader thread's one entrance.
+
+        Raises BadInput and NotReady, which leave the session as it was.
+        """
+        self.delay = 0.0
+        self._chunks.handle(command)
+
+    # Operations on chunks, for `stt_chunks`; the reader thread calls them without the lock.
+
+    def track(self, chunk_id: str) -> Track | None:
+        """The open track of a chunk, made if need be; None when the chunk takes no more audio."""
+        with self._lock:
+            if self._stopping:
+                raise NotReady("the service is shutting down; connect again")
+            if self._voice.has_final(chunk_id):
+                return None
+            if chunk_id not in self._tracks:
+                self._tracks[chunk_id] = self._new_track(chunk_id)
+            track = self._tracks[chunk_id]
+            return None if track.ending else track
+
+    def feed(self, track: Track, data: bytes, warning: str | None = None) -> None:
+        """Hear new audio. Sets `delay`. Raises NotReady while shutting down."""
+        now = time.monotonic()
+        with self._step(track):
+            if self._stopping:
+                raise NotReady("the service is shutting down; connect again")
+            seconds = track.feed(data, now)
+            self._received += seconds
+            if warning is not None and track.chunk is not None:
+                track.chunk.warning = warning
+            if self.options.vad_events and track.falls_silent():
+                self._voice.put(Silence())
+        self._around.observer.audio_received(seconds)
+        self.delay = self._pace.spend(seconds, now)
+
+    def restart(self, track: Track) -> Track:
+        """Forget what a chunk has heard: a snapshot that differs replaces it (native W3, B3)."""
+        with self._lock:
+            track.replaced = True
+            self._speech_before += track.stream.speech
+            fresh = self._new_track(track.label)
+            self._tracks[str(track.label)] = fresh
+        self._withdraw_interims()
+        return fresh
+
+    def end(self, chunk_id: str) -> bool:
+        """Nothing more belongs to a chunk: its final follows (native W5). False: nothing to end."""
+        with self._lock:
+            track = self._tracks.get(chunk_id)
+        if track is None:
+            return False
+        with self._step(track):
+            if track.ending:
+                return True
+            track.end()
+        with self._lock:
+            if not track.over:
+                wait = self.options.finalize_timeout
+                track.timer = self._around.timers.after(wait, partial(self._time_out, track))
+        return True
+
+    def endpoint(self, track: Track) -> bool:
+        """End the open utterance now; False when none is open."""
+        with self._step(track) as stream:
+            if stream.idle:
+                return False
+            stream.receive_end()
+        return True
+
+    def repeat(self, chunk_id: str | None) -> bool:
+        """Say a chunk's final again, or the newest chunk's (native W7). False: there is none."""
+        with self._lock:
+            return self._voice.repeat(chunk_id)
+
+    def say(self, reply: Reply) -> None:
+        """Send a reply that no stream said."""
+        with self._lock:
+            self._voice.put(reply)
+
+    def overhear(self, transcript: Transcript) -> None:
+        """Send what another session of the tenant said (native W29); a leaf call, without lock."""
+        self.outbox.put(transcript)
+
+    def pong(self, ping_id: int | str | None) -> None:
+        """Answer a ping; never waits for the session's lock."""
+        self.outbox.put(Pong(ping_id))
+
+    # Endings.
+
+    def finish_all(self) -> None:
+        """Take no more audio; every chunk gets its final (native W23, W31)."""
+        with self._lock:
+            self._stopping = True
+            open_chunks = list(self._tracks)
+        for chunk_id in open_chunks:
+            self.end(chunk_id)
+        if self._minting is not None:
+            self.endpoint(self._minting)
+
+    def leave(self) -> None:
+        """The client is gone: its interims are withdrawn, its finals are still made and stored."""
+        self.outbox.abandon()
+        self._withdraw_interims()
+        self.finish_all()
+
+    def settle(self, timeout: float) -> bool:
+        """Wait until every chunk has its final; whether that came in time."""
+        with self._settled:
+            return self._settled.wait_for(self._is_settled, timeout)
+
+    def usage(self) -> Usage:
+        """Seconds of audio and of speech so far."""
+        with self._lock:
+            return self._usage()
+
+    def _is_settled(self) -> bool:
+        return not self._tracks and (self._minting is None or self._minting.stream.idle)
+
+    def _withdraw_interims(self) -> None:
+        for job in self._around.queue.cancel(self.id, interims_only=True):
+            job.on_error(Superseded())
+
+    # The heart: lock, feed, publish, release, submit.
+
+    @contextmanager
+    def _step(self, track: Track) -> Iterator[SpeechStream]:
+        """Lock the stream, let the caller feed it, publish what it says, submit what it asks.
+
+        Requests are submitted with no lock held: a queue that must displace another session's job
+        has its owner told, who takes that session's lock (AE2).
+        """
+        with self._lock:
+            yield track.stream
+            for event in track.stream.events():
+                self._tell(track, event)
+            requests = track.stream.requests()
+        for request in requests:
+            self._submit(track, request)
+
+    def _submit(self, track: Track, request: Request) -> None:
+        job = Job(
+            tenant=self.tenant,
+            lane=self.id,
+            kind=request.kind,
+            window=partial(self._window, track, request),
+            on_done=partial(self._receive, track, request),
+            on_error=partial(self._fail, track, request),
+            promised=request.kind is not Kind.INTERIM,  # a live stream's final is never lost (AD3)
+            label=track.label or "",
+        )
+        try:
+            admission = self._around.queue.try_enqueue(job)
+        except STTError as error:
+            self._around.observer.job_refused(error.code)
+            self._fail(track, request, error)
+            self.say(Problem(error.code, error.message, track.label))
+            return
+        if admission.replaced is not None:
+            admission.replaced.on_error(Superseded())
+        if admission.dropped is not None:
+            self._around.observer.job_refused(Dropped.code)
+            admission.dropped.on_error(Dropped())
+
+    # Results, from the workers.
+
+    def _window(self, track: Track, request: Request) -> Window | None:
+        with self._lock:
+            return None if track.over else track.stream.window(request)
+
+    def _receive(self, track: Track, request: Request, hypothesis: Hypothesis) -> None:
+        with self._step(track) as stream:
+            if not track.over:
+                stream.receive_hypothesis(request, hypothesis)
+
+    def _fail(self, track: Track, request: Request, error: STTError) -> None:
+        with self._step(track) as stream:
+            if track.over:
+                return
+            stream.receive_failure(request, error)
+            if type(error) is Dropped:  # native W16: the victim is told
+                self._voice.put(Problem(error.code, error.message, track.label))
+
+    def _time_out(self, track: Track) -> None:
+        with self._lock:
+            final = None if track.chunk is None else track.chunk.conclude(timed_out=True)
+            if final is not None and not track.replaced:
+                log.warning("a finalize timed out", extra={"session_id": self.id})
+                self._publish(track, final, None)
+
+    # Saying; the lock is held.
+
+    def _tell(self, track: Track, event: Event) -> None:
+        if isinstance(event, SpeechStarted) and track.label is None:
+            self._newest_mint = max(self._newest_mint + 1, time.time_ns() // 1_000_000)
+            track.mint(event.utterance, str(self._newest_mint))
+            self._voice.put(ChunkOpened(str(self._newest_mint)))
+        chunk = track.chunk_of(event)
+        if chunk is None:
+            return
+        if isinstance(event, SpeechStarted | SpeechEnded):
+            track.heard_boundary(event)
+            if self.options.vad_events:
+                started = isinstance(event, SpeechStarted)
+                at = event.start if isinstance(event, SpeechStarted) else event.end
+                self._voice.put(Speech(chunk.id, started, at))
+        elif isinstance(event, Failed):
+            self._voice.put(Problem(event.error.code, event.error.message, chunk.id))
+        transcript = chunk.say(event)
+        if transcript is not None:
+            self._publish(track, transcript, event if isinstance(event, Final) else None)
+
+    def _publish(self, track: Track, said: Transcript, utterance: Final | None) -> None:
+        self._voice.publish(track, said, utterance, self._usage())
+        if said.is_final:
+            self._forget(track, said.chunk_id)
+
+    def _forget(self, track: Track, chunk_id: str) -> None:
+        """A chunk has its final: nothing else of it is kept here."""
+        if track.timer is not None:
+            track.timer.cancel()
+        if track.label is None:
+            track.forget(chunk_id)
+        elif self._tracks.pop(track.label, None) is not None:
+            self._speech_before += track.stream.speech
+        self._settled.notify_all()
+
+    def _usage(self) -> Usage:
+        tracks = [*self._tracks.values(), *([self._minting] if self._minting else [])]
+        speech = self._speech_before + sum(track.stream.speech for track in tracks)
+        return Usage(round(self._received, 3), round(speech, 3))
+
+    def _new_track(self, label: str | None) -> Track:
+        options = self.options
+        return Track(label, options.speech, options.encoding, options.sample_rate)

@@ -1,0 +1,123 @@
+"""What a session says: its outbox, its finals, what it stores and whom it tells.
+
+Its session's lock must be held for every call, so that what is said keeps its order (AC3); every
+call it makes is a leaf (AC2): an outbox's put, the store's put, a metric.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from stt.events import Final
+from stt.replies import Reply, Transcript, Usage
+from stt.speech.chunk import repeated
+from stt.store.base import Stored, TranscriptStore
+from stt_ingest import JobQueue
+from stt_outbox import Outbox
+from stt_timers import Timers
+from stt_track import Track
+
+log = logging.getLogger("stt.session")
+
+FINALS_KEPT = 64  # finals of a session that a second finalize can still ask for (native W7)
+
+
+class SessionObserver(Protocol):
+    """Where a session reports facts for the metrics; every method is a cheap leaf call."""
+
+    def audio_received(self, seconds: float) -> None:
+        """Audio came in."""
+
+    def final_said(self, latency: float) -> None:
+        """A final was said, so many seconds after its audio's end had arrived."""
+
+    def job_refused(self, code: str) -> None:
+        """The queue refused or displaced a job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The running service as a session sees it; the same for all sessions."""
+
+    queue: JobQueue
+    store: TranscriptStore
+    timers: Timers
+    observer: SessionObserver
+    publish: Callable[[str, Transcript], None]
+    """Tell a tenant's subscribers; a leaf call."""
+
+
+class Voice:
+    """The saying half of a session."""
+
+    def __init__(self, session_id: str, tenant: str, around: Surroundings, outbox: Outbox) -> None:
+        self._session_id = session_id
+        self._tenant = tenant
+        self._around = around
+        self._outbox = outbox
+        self._finals: OrderedDict[str, Transcript] = OrderedDict()
+
+    def put(self, reply: Reply) -> None:
+        """Send a reply to the client; after the end it is lost, and nobody minds."""
+        if not self._outbox.put(reply):
+            log.debug("a reply came after the end", extra={"session_id": self._session_id})
+
+    def publish(
+        self, track: Track, said: Transcript, utterance: Final | None, usage: Usage
+    ) -> None:
+        """Stamp a transcript, keep it where it must be kept, send it to whom it concerns.
+
+        ``utterance``: whose end it tells, for the latency. ``usage`` goes with a chunk's final.
+        """
+        said = replace(said, session_id=self._session_id)
+        if utterance is not None:
+            said = self._with_latency(track, said, utterance)
+        if said.is_final:
+            said = replace(said, usage=usage)
+        if (said.is_final or said.speech_final) and said.committed:
+            said = replace(said, stored=self._store(track, said))
+        self.put(said)
+        self._around.publish(self._tenant, said)
+        if said.is_final:
+            self._finals[said.chunk_id] = said
+            while len(self._finals) > FINALS_KEPT:
+                self._finals.popitem(last=False)
+
+    def has_final(self, chunk_id: str) -> bool:
+        """Whether a chunk has its final, as far back as they are kept."""
+        return chunk_id in self._finals
+
+    def repeat(self, chunk_id: str | None) -> bool:
+        """Say a chunk's final again, or the newest chunk's. False: there is none."""
+        newest = next(reversed(self._finals), None) if chunk_id is None else chunk_id
+        final = None if newest is None else self._finals.get(newest)
+        if final is not None:
+            self.put(repeated(final))
+        return final is not None
+
+    def _with_latency(self, track: Track, said: Transcript, utterance: Final) -> Transcript:
+        arrived = track.timeline.when(utterance.end)
+        if arrived is None:
+            return said
+        latency = time.monotonic() - arrived
+        self._around.observer.final_said(latency)
+        return replace(said, latency_s=latency)
+
+    def _store(self, track: Track, said: Transcript) -> Future[None]:
+        return self._around.store.put(
+            Stored(
+                tenant=self._tenant,
+                chunk_id=said.chunk_id,
+                text=said.committed,
+                ticket=track.ticket,
+                is_final=said.is_final,
+                words=json.dumps([word.as_dict() for word in said.words]),
+            )
+        )

@@ -1,0 +1,497 @@
+"""Files to samples: every container, lying headers, hostile files, and nothing else is opened."""
+
+from __future__ import annotations
+
+import io
+import resource
+import socket
+import struct
+import subprocess
+import sys
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stt.audio.decode import decode_file
+from stt.audio.sniff import sniff
+from stt.errors import STTError, TooLarge, UndecodableAudio, UnsupportedAudio
+from stt.events import Samples
+
+ROOT = Path(__file__).parent.parent
+AUDIO = ROOT / "tests" / "audio"
+
+
+def tone(rate: int, seconds: float = 1.0, hertz: float = 440.0) -> Samples:
+    """A sine at half of full scale."""
+    t = np.arange(round(rate * seconds)) / rate
+    return (0.5 * np.sin(2 * np.pi * hertz * t)).astype(np.float32)
+
+
+def encoded(
+    container: str, codec: str, rate: int = 48000, layout: str = "mono", seconds: float = 1.0
+) -> bytes:
+    """A file of a tone, the same on every channel, written by PyAV in memory."""
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as output:
+        add_track(output, codec, rate, layout, seconds)
+    return file.getvalue()
+
+
+def add_track(
+    output: av.container.OutputContainer, codec: str, rate: int, layout: str, seconds: float
+) -> None:
+    """An audio track of a tone."""
+    stream = output.add_stream(codec, rate=rate, layout=layout)
+    channels = stream.codec_context.channels
+    wave_form = np.tile(tone(rate, seconds), (channels, 1))
+    frame = av.AudioFrame.from_ndarray(wave_form, format="fltp", layout=layout)
+    frame.sample_rate = rate
+    resampler = av.AudioResampler(
+        format=stream.codec_context.format or "s16",
+        layout=layout,
+        rate=rate,
+        frame_size=stream.codec_context.frame_size or 1024,
+    )
+    for part in [*resampler.resample(frame), *resampler.resample(None), None]:
+        output.mux(stream.encode(part))
+
+
+def wav(
+    data: bytes,
+    *,
+    kind: int = 1,
+    channels: int = 1,
+    rate: int = 16000,
+    bits: int = 16,
+    data_len: int | None = None,
+) -> bytes:
+    """A WAV file whose header says what one likes."""
+    align = channels * bits // 8
+    header = struct.pack("<HHIIHH", kind, channels, rate, rate * align, align, bits)
+    length = len(data) if data_len is None else data_len
+    body = b"WAVEfmt " + struct.pack("<I", 16) + header + b"data" + struct.pack("<I", length) + data
+    return b"RIFF" + struct.pack("<I", len(body) & 0xFFFFFFFF) + body
+
+
+def pcm16(samples: Samples) -> bytes:
+    """Little-endian int16."""
+    return (samples * 32768).astype("<i2").tobytes()
+
+
+def correlation(samples: Samples, hertz: float = 440.0) -> float:
+    """How much of the signal's power is the tone, whatever its phase: 1 is all."""
+    t = np.arange(len(samples)) / 16000
+    part = np.abs(np.dot(samples, np.exp(-2j * np.pi * hertz * t))) / len(samples)
+    return float(2 * part**2 / np.mean(samples.astype(np.float64) ** 2))
+
+
+# What is served.
+
+FILES = [
+    ("wav", "pcm_s16le", 16000),
+    ("wav", "pcm_u8", 8000),
+    ("wav", "pcm_s24le", 44100),
+    ("wav", "pcm_s32le", 192000),
+    ("wav", "pcm_f32le", 48000),
+    ("wav", "pcm_f64le", 48000),
+    ("wav", "pcm_mulaw", 8000),
+    ("w64", "pcm_s16le", 16000),
+    ("flac", "flac", 44100),
+    ("ogg", "flac", 48000),
+    ("ogg", "libopus", 48000),
+    ("ogg", "libvorbis", 44100),
+    ("webm", "libopus", 48000),
+    ("matroska", "pcm_s16le", 22050),
+    ("mp3", "libmp3lame", 44100),
+    ("mp4", "aac", 48000),
+    ("ipod", "aac", 44100),
+    ("mov", "pcm_s16le", 11025),
+    ("adts", "aac", 24000),
+    ("aiff", "pcm_s16be", 32000),
+    ("au", "pcm_s16be", 8000),
+    ("caf", "pcm_s16le", 12000),
+    ("asf", "wmav2", 44100),
+]
+
+
+@pytest.mark.parametrize(("container", "codec", "rate"), FILES)
+def test_every_container_gives_16_khz_mono(container: str, codec: str, rate: int) -> None:
+    """native UP4: a tone of one second is the same tone, whatever carries it."""
+    data = encoded(container, codec, rate)
+
+    samples = decode_file(data, max_seconds=2)
+
+    assert samples.dtype == np.float32
+    assert samples.ndim == 1
+    assert len(samples) == pytest.approx(16000, abs=1600)  # codecs pad to whole frames
+    assert correlation(samples) > 0.98
+    assert np.abs(samples).max() == pytest.approx(0.5, abs=0.03)
+
+
+def test_pcm_in_a_file_is_exact() -> None:
+    """native DM6: a 16 kHz WAV gives its int16 / 32768, bit for bit."""
+    data = pcm16(tone(16000, 0.3))
+
+    samples = decode_file(wav(data), max_seconds=1)
+
+    assert np.array_equal(samples, np.frombuffer(data, "<i2").astype(np.float32) / 32768)
+
+
+@pytest.mark.parametrize(("layout", "codec"), [("stereo", "pcm_s16le"), ("7.1", "pcm_f32le")])
+def test_channels_are_averaged(layout: str, codec: str) -> None:
+    """runtime RT-60: as loud as each channel, in integers as in floats, at most 8 channels."""
+    samples = decode_file(encoded("wav", codec, 16000, layout), max_seconds=2)
+
+    assert np.abs(samples - tone(16000)).max() < 1e-4
+
+
+def test_a_video_gives_its_first_audio_track() -> None:
+    """native UP4: picture and further tracks are passed over."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="matroska") as output:
+        video = output.add_stream("mpeg4", rate=5)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for i in range(5):
+            picture = av.VideoFrame(64, 48, "yuv420p")
+            picture.pts = i
+            output.mux(video.encode(picture))
+        output.mux(video.encode(None))
+        add_track(output, "flac", 48000, "stereo", 1.0)
+
+    samples = decode_file(file.getvalue(), max_seconds=2)
+
+    assert len(samples) == pytest.approx(16000, abs=10)
+    assert correlation(samples) > 0.99
+
+
+def test_a_video_without_sound_is_undecodable() -> None:
+    """The error says what is missing."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as output:
+        video = output.add_stream("mpeg4", rate=5)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        output.mux(video.encode(av.VideoFrame(64, 48, "yuv420p")))
+        output.mux(video.encode(None))
+
+    with pytest.raises(UndecodableAudio, match="no audio track"):
+        decode_file(file.getvalue(), max_seconds=2)
+
+
+@pytest.mark.parametrize("name", ["en_hello", "hi_short_01", "turns_en_de"])
+def test_a_real_recording_decodes_whole(name: str) -> None:
+    """The length is that of the header, and there is speech in it."""
+    data = (AUDIO / f"{name}.flac").read_bytes()
+    with av.open(io.BytesIO(data)) as file:
+        seconds = float(file.duration) / av.time_base
+
+    samples = decode_file(data, max_seconds=600)
+
+    assert len(samples) == pytest.approx(seconds * 16000, abs=1)
+    assert 0.05 < np.abs(samples).max() <= 1.0
+
+
+def test_headerless_pcm_needs_its_encoding() -> None:
+    """native UP3: bare samples are announced, and then any served rate will do."""
+    data = pcm16(tone(8000))
+
+    samples = decode_file(data, max_seconds=1, encoding="linear16", sample_rate=8000)
+
+    assert len(samples) == 16000
+    assert correlation(samples) > 0.99
+    assert len(decode_file(data, max_seconds=1, encoding="linear16")) == 8000
+    with pytest.raises(UndecodableAudio, match="not an audio file we know"):
+        decode_file(data, max_seconds=1)
+    with pytest.raises(UnsupportedAudio, match="'opus'"):
+        decode_file(data, max_seconds=1, encoding="opus")
+    with pytest.raises(UnsupportedAudio, match="11025"):
+        decode_file(data, max_seconds=1, encoding="linear16", sample_rate=11025)
+
+
+# Limits.
+
+
+def test_more_seconds_than_allowed_are_refused() -> None:
+    """runtime RT-60: exactly the limit is served; a sample more is not, in files and bare PCM."""
+    data = pcm16(tone(16000, 0.5))
+
+    assert len(decode_file(wav(data), max_seconds=0.5)) == 8000
+    assert len(decode_file(data, max_seconds=0.5, encoding="linear16")) == 8000
+    with pytest.raises(TooLarge, match="longer than 0.5 s"):
+        decode_file(wav(data + b"\0\0"), max_seconds=0.5)
+    with pytest.raises(TooLarge, match="longer than 0.5 s"):
+        decode_file(data + b"\0\0", max_seconds=0.5, encoding="linear16")
+
+
+@pytest.mark.parametrize("encoding", [None, "linear16"])
+def test_decoding_has_a_deadline(encoding: str | None) -> None:
+    """runtime RT-62: a file that takes too long is refused."""
+    data = wav(pcm16(tone(16000, 5)))
+
+    with pytest.raises(TooLarge, match="takes longer than 0 s"):
+        decode_file(data, max_seconds=100, encoding=encoding, deadline_s=0)
+
+
+@pytest.mark.parametrize(
+    ("channels", "rate", "what"),
+    [(9, 16000, "9 channels"), (1, 7999, "7999 Hz"), (1, 192001, "192001 Hz")],
+)
+def test_channels_and_rates_have_limits(channels: int, rate: int, what: str) -> None:
+    """runtime RT-61: refused from the header."""
+    with pytest.raises(UnsupportedAudio, match=what):
+        decode_file(wav(bytes(9 * 2000), channels=channels, rate=rate), max_seconds=1)
+
+
+def crc(data: bytes, bits: int, polynomial: int) -> int:
+    """The checksums of FLAC: CRC-8 (0x07) and CRC-16 (0x8005)."""
+    value, top = 0, 1 << bits - 1
+    for byte in data:
+        value ^= byte << bits - 8
+        for _ in range(8):
+            value = (value << 1 ^ polynomial if value & top else value << 1) & (1 << bits) - 1
+    return value
+
+
+def flac_of_silence(hours: float) -> bytes:
+    """8 channels of constant subframes, 32768 samples each: 35 bytes a frame (RFC 9639)."""
+    stream_info = struct.pack(">HH", 32768, 32768) + bytes(6)
+    stream_info += (44100 << 44 | 7 << 41 | 15 << 36).to_bytes(8, "big") + bytes(16)
+    frames = []
+    for number in range(128):  # frame numbers may repeat: decoders do not mind
+        head = b"\xff\xf8\xf9\x78" + bytes([number])
+        head += bytes([crc(head, 8, 0x07)])
+        body = head + b"\x00\x00\x00" * 8
+        frames.append(body + struct.pack(">H", crc(body, 16, 0x8005)))
+    rounds = round(hours * 3600 * 44100 / 32768 / 128)
+    return b"fLaC\x80\x00\x00\x22" + stream_info + b"".join(frames) * rounds
+
+
+_PEAK = """
+import resource, sys
+from stt.audio.decode import decode_file
+from stt.errors import STTError
+data = sys.stdin.buffer.read()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    print(len(decode_file(data, max_seconds=float(sys.argv[1]))))
+except STTError as error:
+    print(type(error).__name__)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def peak_memory(data: bytes, max_seconds: float) -> tuple[str, float]:
+    """What decoding a file gives, and how many MB it takes at most, in a process of its own."""
+    command = [sys.executable, "-c", _PEAK, str(max_seconds)]
+    run = subprocess.run(command, cwd=ROOT, input=data, capture_output=True, check=True)
+    answer, kilobytes = run.stdout.decode().split()
+    return answer, int(kilobytes) / 1024
+
+
+def test_a_small_file_that_holds_hours_takes_little_memory() -> None:
+    """runtime RT-60, F-21: 8 channels of 2 h in 200 KB; memory follows max_seconds, not the file."""
+    data = flac_of_silence(hours=2)
+    assert len(data) < 400_000
+
+    answer, megabytes = peak_memory(data, max_seconds=600)
+
+    assert answer == "TooLarge"
+    assert megabytes < 100  # 600 s are 38 MB
+    assert decode_file(flac_of_silence(0.03), max_seconds=600).any() == False  # noqa: E712
+
+
+# Lies, ruins and noise.
+
+
+@pytest.mark.parametrize("data_len", [0, 0xFFFFFFFF, 0x7FFFFFF0, 40_000])
+def test_a_wav_is_read_to_its_end_whatever_its_length_says(data_len: int) -> None:
+    """runtime RT-62: 0, -1 and huge lengths are what streaming writers leave behind."""
+    data = pcm16(tone(16000, 0.5))
+
+    samples = decode_file(wav(data, data_len=data_len), max_seconds=1)
+
+    assert len(samples) == 8000
+
+
+def test_what_follows_the_data_of_a_wav_is_not_audio() -> None:
+    """An honest length is believed: a trailing chunk of text makes no click."""
+    data = wav(pcm16(tone(16000, 0.5))) + b"LIST" + struct.pack("<I", 4000) + b"x" * 4000
+
+    assert len(decode_file(data, max_seconds=1)) == 8000
+
+
+@pytest.mark.parametrize("lie", [{"rate": 0}, {"channels": 0}, {"bits": 0}, {"bits": 0, "kind": 3}])
+def test_a_wav_without_rate_channels_or_bits_is_refused(lie: dict[str, int]) -> None:
+    """runtime RT-64: the error names the header."""
+    with pytest.raises(UndecodableAudio, match="WAV header says"):
+        decode_file(wav(bytes(2000), **lie), max_seconds=1)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30])
+@pytest.mark.parametrize("rate", [16000, 48000])
+def test_floats_that_are_no_numbers_stay_where_they_are(bad: float, rate: int) -> None:
+    """runtime RT-64: NaN is 0 before the resampler could spread it."""
+    values = tone(rate, 0.2)
+    values[rate // 20] = bad
+
+    samples = decode_file(
+        wav(values.tobytes(), kind=3, bits=32, rate=rate), max_seconds=1
+    )
+
+    assert np.isfinite(samples).all()
+    assert np.abs(samples).max() <= 1
+    assert np.abs(samples[1600:] - tone(16000, 0.2)[1600:])[:-100].max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [("wav", "pcm_s16le"), ("mp3", "libmp3lame"), ("flac", "flac"), ("ogg", "libopus"),
+     ("webm", "libopus"), ("adts", "aac")],
+)  # fmt: skip
+def test_a_truncated_file_gives_what_is_there(container: str, codec: str) -> None:
+    """F-21: half a file is about half the audio."""
+    data = encoded(container, codec, seconds=4)
+
+    samples = decode_file(data[: len(data) // 2], max_seconds=5)
+
+    assert 0.5 * 16000 < len(samples) < 3.2 * 16000
+
+
+def test_an_mp4_without_its_index_is_undecodable() -> None:
+    """A truncated mp4 has lost the table at its end: nothing can be decoded."""
+    with pytest.raises(UndecodableAudio):
+        decode_file(encoded("mp4", "aac")[:4000], max_seconds=5)
+
+
+def test_damage_in_the_middle_does_not_end_the_audio() -> None:
+    """A packet that cannot be decoded is left out."""
+    data = bytearray(encoded("flac", "flac", seconds=3))
+    middle = len(data) // 2
+    data[middle : middle + 300] = bytes(range(256)) + bytes(44)
+
+    samples = decode_file(bytes(data), max_seconds=5)
+
+    assert 2.5 * 16000 < len(samples) <= 3 * 16000
+
+
+def test_an_empty_body_is_undecodable() -> None:
+    """native UP5: 400, in either form."""
+    with pytest.raises(UndecodableAudio, match="empty"):
+        decode_file(b"", max_seconds=1)
+    with pytest.raises(UndecodableAudio, match="empty"):
+        decode_file(b"", max_seconds=1, encoding="linear16")
+    with pytest.raises(UndecodableAudio, match="no audio"):
+        decode_file(b"x", max_seconds=1, encoding="linear16")
+
+
+MAGICS = [b"", b"RIFF\xff\xff\xff\xffWAVEfmt ", b"fLaC", b"OggS", b"\x1a\x45\xdf\xa3", b"ID3\x04",
+          b"\x00\x00\x00\x20ftypisom", b"\xff\xfb\x90\x00", b"\xff\xf1\x50\x80", b"FORM\0\0\0\0AIFF",
+          b".snd", b"caff\0\x01", b"#!AMR\n", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"]  # fmt: skip
+
+
+@pytest.mark.parametrize("magic", MAGICS)
+def test_64_kb_of_noise_is_no_crash(magic: bytes) -> None:
+    """F-21: noise, alone or behind the first bytes of a container, is an STTError or short audio."""
+    noise = np.random.default_rng(7).bytes(65536)
+
+    try:
+        samples = decode_file(magic + noise, max_seconds=30)
+    except STTError as error:
+        assert error.status in (400, 413, 415)
+    else:
+        assert np.isfinite(samples).all()
+
+
+_SEEDS = [encoded(c, k, seconds=0.2) for c, k in
+          [("wav", "pcm_s16le"), ("flac", "flac"), ("ogg", "libopus"), ("mp4", "aac"), ("mp3", "libmp3lame")]]  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.sampled_from(_SEEDS),
+    st.lists(st.tuples(st.integers(0, 20_000), st.integers(0, 255)), max_size=12),
+    st.integers(0, 20_000),
+)
+def test_only_stt_errors_escape(seed: bytes, flips: list[tuple[int, int]], cut: int) -> None:
+    """F-21: files with bytes changed and cut off."""
+    data = bytearray(seed)
+    for at, value in flips:
+        data[at % min(len(data), 300)] = value
+
+    try:
+        samples = decode_file(bytes(data[: cut + 1]), max_seconds=2)
+    except STTError as error:
+        assert error.status in (400, 413, 415)
+    else:
+        assert 0 < len(samples) <= 32000
+        assert np.isfinite(samples).all()
+
+
+# Nothing else is opened.
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A server that nobody may connect to."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield server
+
+
+SCRIPTS = {
+    "m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\n{url}\n#EXT-X-ENDLIST\n",
+    "m3u8 of a file": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\n{path}\n#EXT-X-ENDLIST\n",
+    "concat": "file '{path}'\n",
+    "ffconcat": "ffconcat version 1.0\nfile '{path}'\n",
+    "ffconcat of an address": "ffconcat version 1.0\nfile '{url}'\n",
+    "concat protocol": "concat:{path}|{path}",
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio {port} RTP/AVP 0\n",
+    "address": "{url}\n",
+    "path": "{path}",
+    "pls": "[playlist]\nFile1={url}\n",
+    "dash": '<?xml version="1.0"?><MPD><Period><BaseURL>{url}</BaseURL></Period></MPD>',
+    "smil": '<smil><body><audio src="{url}"/></body></smil>',
+    "asf reference": "[Reference]\nRef1={url}\n",
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_that_names_a_file_or_address_opens_nothing(
+    name: str, tmp_path: Path, listener: socket.socket
+) -> None:
+    """runtime RT-63: refused by its content, though what it names is there and could be read."""
+    target = tmp_path / "secret.wav"
+    target.write_bytes(encoded("wav", "pcm_s16le", 16000))
+    port = listener.getsockname()[1]
+    script = SCRIPTS[name].format(path=target, url=f"http://127.0.0.1:{port}/a.ts", port=port)
+
+    with pytest.raises((UndecodableAudio, UnsupportedAudio)):
+        decode_file(script.encode(), max_seconds=5)
+
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+def quicktime_reference(target: Path) -> bytes:
+    """A mov whose samples lie in another file: each data reference is an alias of ``target``."""
+    data = encoded("mov", "pcm_s16le", 16000)
+    alias = b"\0" * 10 + struct.pack(">H", 0)  # only the path below is asked
+    name = str(target).encode()
+    alias = (
+        struct.pack(">IH", 0, 150)[:6]
+        + bytes(144 - 0)
+        + struct.pack(">HH", 0, 0)
+        + struct.pack(">HH", 2, len(name))
+        + name
+        + b"\0" * (len(name) % 2)
+        + struct.pack(">HH", 18, len(name))
+        + name
+        + b"\0" * (len(name) % 2)
+        + struct.pack(">hH", -1, 0)
+    )
+    return data.replace(b"url ", alias[:4], 1)

@@ -1,0 +1,236 @@
+"""The hardened WebSocket server behind real gunicorn, with real and with rude clients."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+
+import flask_sock
+import pytest
+import websocket
+from flask import Flask
+from sockets import BINARY, CLOSE, PING, PONG, TEXT, Served, frame, served, until
+
+import stt_websocket
+from stt_websocket import HardServer, SocketOptions
+
+
+@pytest.fixture(name="server", scope="module")
+def _server() -> Iterator[Served]:
+    with served() as server:
+        yield server
+
+
+def test_flask_sock_uses_the_hard_server() -> None:
+    """After `install` flask-sock builds our class, with the options of the path (RT-20)."""
+    app = Flask(__name__)
+    options = SocketOptions(max_message_bytes=5)
+
+    stt_websocket.install(app, {"/x": options})
+
+    assert flask_sock.Server is HardServer
+    assert app.config["SOCK_SERVER_OPTIONS"]["routes"] == {"/x": options}
+
+
+def test_echo_with_a_known_client(server: Served) -> None:
+    """A usual client gets text, binary and a clean close (F-01)."""
+    client = websocket.create_connection(f"ws://127.0.0.1:{server.port}/echo", timeout=5)
+    client.send("grüß dich")
+    assert client.recv() == "grüß dich"
+    client.send_binary(b"\0" * 70_000)
+    assert client.recv() == b"\0" * 70_000
+
+    client.send_close(1000)
+
+    opcode, payload = client.recv_data()
+    assert (opcode, struct.unpack("!H", payload[:2])[0]) == (CLOSE, 1000)
+    client.shutdown()
+
+
+def test_subprotocol_is_chosen_and_no_token_is_echoed(server: Served) -> None:
+    """`bearer.<token>, stt.v1` selects `stt.v1` and nothing else (LIB-17, RT-54, native W30)."""
+    with server.frames(
+        "/echo", headers="Sec-WebSocket-Protocol: bearer.secret, stt.v1\r\n"
+    ) as peer:
+        assert peer.answer.status == 101
+        assert peer.answer.headers["sec-websocket-protocol"] == "stt.v1"
+        assert "secret" not in str(peer.answer.headers)
+
+
+def test_no_subprotocol_where_none_is_asked(server: Served) -> None:
+    """A client without subprotocols gets none."""
+    with server.frames("/echo") as peer:
+        assert "sec-websocket-protocol" not in peer.answer.headers
+
+
+def test_message_limit_belongs_to_the_route(server: Served) -> None:
+    """A message above 1 MiB closes /echo with 1009 and passes on /large (RT-28, native W15)."""
+    message = b"\0" * 1_500_000
+    with server.frames("/large") as peer:
+        peer.send(BINARY, message)
+        assert peer.message() == message
+    with server.frames("/echo") as peer:
+        peer.send(BINARY, message)
+        assert peer.close_code() == 1009
+
+
+def test_last_messages_survive_the_close(server: Served) -> None:
+    """Everything sent before `finish` arrives, while the client is still sending (AE7, AG6)."""
+    with server.frames("/tail/400") as peer:
+        stop = threading.Event()
+
+        def keep_sending() -> None:
+            with suppress(OSError):
+                while not stop.is_set():
+                    peer.send(BINARY, b"\0" * 3200)
+
+        sender = threading.Thread(target=keep_sending)
+        sender.start()
+        numbers = []
+        while (message := peer.message()) is not None:
+            numbers.append(int(message.split()[0]))
+        peer.send(CLOSE, struct.pack("!H", 4000))
+        stop.set()
+        sender.join(5)
+
+    assert numbers == list(range(400))
+
+
+def test_close_reaches_a_client_that_is_still_sending(server: Served) -> None:
+    """The close code arrives, not a reset, while audio is on its way (AE7)."""
+    with server.frames("/bye") as peer:
+        peer.sock.sendall(frame(TEXT, b"x") + frame(BINARY, b"\0" * 3200) * 200)
+        assert peer.close_code() == 4001
+
+
+def test_pings_of_a_slow_reader_break_no_frame(server: Served) -> None:
+    """A client that pings and reads late gets whole frames only (AE6, AG5, F-02)."""
+    pings = 2000
+    with server.frames("/echo") as peer:
+        for number in range(200):
+            peer.send(TEXT, b"%d " % number + b"y" * 3000)
+            for _ in range(pings // 200):
+                peer.send(PING, b"p")
+
+        pongs, texts = 0, []
+        while pongs < pings or len(texts) < 200:
+            got = peer.read()
+            assert got is not None
+            opcode, payload = got
+            assert opcode in (PONG, TEXT)
+            if opcode == PONG:
+                assert payload == b"p"
+                pongs += 1
+            else:
+                texts.append(int(payload.split()[0]))
+
+    assert texts == list(range(200))
+
+
+def test_unread_messages_hold_the_peer_back(server: Served) -> None:
+    """A handler that takes nothing costs bounded memory; nothing is lost (RT-22, AE8, F-12)."""
+    before = server.stats()["rss"]
+    data = frame(BINARY, b"\0" * 16_000)
+    with server.frames("/stuck") as peer:
+        sent = _send_until_held_back(peer.sock, data)
+        assert sent < 30_000_000
+        assert server.stats()["rss"] - before < 20_000_000
+
+        server.ask("POST", "/release")
+        whole, rest = divmod(sent, len(data))
+        peer.sock.settimeout(10)
+        if rest:
+            peer.sock.sendall(data[rest:])
+            whole += 1
+        peer.send(TEXT, b"end")
+
+        assert peer.message() == b"%d" % whole
+
+
+def _send_until_held_back(sock: socket.socket, data: bytes) -> int:
+    sock.settimeout(1.0)
+    sent = 0
+    try:
+        while True:
+            sent += sock.send(data[sent % len(data) :])
+    except TimeoutError:
+        return sent
+
+
+def test_all_connections_together_are_bounded() -> None:
+    """Above the common limit the connection that hoards is closed with 1013 (RT-28)."""
+    with served() as server, server.frames("/hoard") as first, server.frames("/hoard") as second:
+        first.sock.sendall(frame(BINARY, b"\0" * 7_000_000)[:5_000_000])  # the limit is 6 MiB
+        until(lambda: server.stats()["held"] > 4_990_000)
+        second.sock.sendall(frame(BINARY, b"\0" * 3_000_000)[:2_900_000])
+
+        assert second.close_code() == 1013
+        assert server.ask("POST", "/release").status == 200
+        until(lambda: 4_990_000 < server.stats()["held"] <= 5_000_000)
+        server.assert_serves()
+
+
+def test_ping_finds_a_dead_peer_and_spares_a_busy_one() -> None:
+    """Silence ends with 1008 (F-09); pongs, or any bytes, keep a connection (F-10, native W17)."""
+    with served(SOCKET_APP_PING_S="0.2") as server:
+        with server.frames("/echo") as silent, server.frames("/echo") as polite:
+            for _ in range(4):
+                got = polite.read()
+                assert got == (PING, b"")
+                polite.send(PONG)
+            assert silent.close_code() == 1008
+            polite.send(TEXT, b"still here")
+            assert polite.message() == b"still here"
+        with server.frames("/echo") as busy:
+            pings = 0
+            while pings < 4:  # answers none of them, but talks
+                got = busy.read()
+                assert got is not None
+                assert got[0] in (PING, TEXT)
+                pings += got[0] == PING
+                busy.send(TEXT, b"audio")
+
+
+def test_finish_may_be_repeated_and_send_says_closed() -> None:
+    """`finish` never raises; afterwards `send` and `receive` raise ConnectionClosed (AV4)."""
+    from simple_websocket import ConnectionClosed
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ws = HardServer(
+            {
+                "PATH_INFO": "/x",
+                "gunicorn.socket": ours,
+                "HTTP_HOST": "x",
+                "HTTP_UPGRADE": "websocket",
+                "HTTP_CONNECTION": "Upgrade",
+                "HTTP_SEC_WEBSOCKET_KEY": "MDEyMzQ1Njc4OWFiY2RlZg==",
+                "HTTP_SEC_WEBSOCKET_VERSION": "13",
+                "HTTP_SEC_WEBSOCKET_EXTENSIONS": "permessage-deflate",
+            },
+            default=SocketOptions(close_wait=0.1),
+        )
+        assert b"permessage-deflate" not in theirs.recv(65536)
+
+        ws.finish(1012, "x" * 500)
+        ws.finish(1000)
+
+        assert theirs.recv(65536)[2:4] == struct.pack("!H", 1012)
+        assert not ws.thread.is_alive()
+        with pytest.raises(ConnectionClosed):
+            ws.send("too late")
+        with pytest.raises(ConnectionClosed):
+            ws.receive(0)
+
+
+def test_send_to_a_peer_that_is_gone_says_closed() -> None:
+    """A reset shows as ConnectionClosed in `send`, whatever the system calls it (AV4)."""
+    with served() as server:
+        with server.frames("/flood") as peer:
+            assert peer.message() == b"\0" * 65536
+            peer.reset()
+        until(lambda: server.stats()["threads"] <= 8)
+        server.assert_serves()
