@@ -7,10 +7,13 @@ a request beyond that; how a drain goes is the service's own business.
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from queue import SimpleQueue
 from time import monotonic
 from typing import Any, Protocol
 
@@ -26,14 +29,18 @@ BODY_BYTES_PER_S = 32_000  # the pace of live 16 kHz PCM16; a body may go no slo
 UNSENT_TIMEOUT_MS = 30_000  # an answer that is not taken ends the connection (LIB-09)
 EXTENSION = "hark"  # where the Flask app keeps its Service
 AFTER_DRAIN_S = 5.0  # of the graceful timeout, for what is left to do (RT-44)
-QUICK_DRAIN_S = 1.5  # on SIGINT and SIGQUIT: clients are told, texts may be lost
+QUICK_DRAIN_S = 1.0  # on SIGINT and SIGQUIT: clients are told, texts may be lost
+QUICK_END_S = 0.75  # then; both together below the 2 s that gunicorn waits after a second signal
 
 
 class Service(Protocol):
     """What the worker asks of the application, at ``app.extensions["hark"]``."""
 
     def drain(self, timeout: float) -> None:
-        """Refuse new sessions, end the open ones; back after ``timeout`` seconds at the latest."""
+        """Refuse new sessions, end the open ones; back after ``timeout`` seconds at the latest.
+
+        May be called again, from another thread, while it runs: by a second signal.
+        """
 
     def close(self) -> None:
         """Stop every thread and close every file. Never raises."""
@@ -130,19 +137,20 @@ class HarkWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         super().__init__(*args, **kwargs)
         self.deadlines = Deadlines()
         self._closing = threading.BoundedSemaphore(MOST_CLOSING)
-        self._draining = False
-        self._quitting = False
+        self._closed = threading.Lock()  # taken by whoever closes the service, and kept
+        self._terms: SimpleQueue[None] = SimpleQueue()
+        self._quits: SimpleQueue[None] = SimpleQueue()
 
     def init_process(self) -> None:
         """Serve until the end, in the worker process; the service is closed last."""
         self._closers = ThreadPoolExecutor(CLOSERS, thread_name_prefix="closing")
         self.deadlines.start()
+        for name, target in (("term", self._wait_for_term), ("quit", self._wait_for_quit)):
+            threading.Thread(target=target, name=name, daemon=True).start()
         try:
             super().init_process()
         finally:
-            service = self.service
-            if service is not None:
-                service.close()
+            self._close_service()
 
     @property
     def service(self) -> Service | None:
@@ -150,24 +158,20 @@ class HarkWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         service: Service | None = getattr(self.app.callable, "extensions", {}).get(EXTENSION)
         return service
 
-    def handle_exit(self, sig: int, frame: Any) -> None:
-        """SIGTERM: drain, still accepting (new sessions hear 503), then stop. Main thread."""
-        if not self._draining:
-            self._draining = True
-            threading.Thread(target=self._leave, args=(sig, frame), daemon=True).start()
+    def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002  # gunicorn's signature
+        """SIGTERM: drain, still accepting (new sessions hear 503), then stop. Main thread.
 
-    def handle_quit(self, sig: int, frame: Any) -> None:
-        """SIGINT, SIGQUIT: tell the clients and stop at once. Main thread.
-
-        A terminal's Ctrl-C comes twice: from the terminal, and from gunicorn's master process.
+        A signal handler may take no lock: the code it interrupts may hold it. Hence the threads
+        that wait, and SimpleQueue, the one queue that is reentrant.
         """
-        if self._quitting:
-            return
-        self._quitting = True
-        drain = threading.Thread(target=self._drain, args=(QUICK_DRAIN_S,), daemon=True)
-        drain.start()  # not in this thread: the signal may have come while it held a lock
-        drain.join(2 * QUICK_DRAIN_S)
-        super().handle_quit(sig, frame)
+        self._terms.put(None)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:  # noqa: ARG002  # gunicorn's signature
+        """SIGINT, SIGQUIT: tell the clients, then stop whatever still runs. Main thread.
+
+        gunicorn's own handler shuts its thread pool here, and hangs if a signal hits a submit.
+        """
+        self._quits.put(None)
 
     def handle(self, conn: Any) -> Any:
         """Read and answer one request, the headers within `header_timeout`. Pool thread."""
@@ -209,9 +213,18 @@ class HarkWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         finally:
             self._closing.release()
 
-    def _leave(self, sig: int, frame: Any) -> None:
+    def _wait_for_term(self) -> None:
+        self._terms.get()
         self._drain(max(1.0, self.cfg.graceful_timeout - AFTER_DRAIN_S))
-        super().handle_exit(sig, frame)
+        super().handle_exit(signal.SIGTERM, None)
+
+    def _wait_for_quit(self) -> None:
+        self._quits.get()
+        self._drain(QUICK_DRAIN_S)
+        super().handle_exit(signal.SIGQUIT, None)
+        threading.Event().wait(QUICK_END_S)  # mostly the process is gone before
+        self._close_service()
+        os._exit(0)
 
     def _drain(self, timeout: float) -> None:
         service = self.service
@@ -221,6 +234,11 @@ class HarkWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             service.drain(timeout)
         except Exception:
             self.log.exception("the drain failed")
+
+    def _close_service(self) -> None:
+        service = self.service
+        if service is not None and self._closed.acquire(blocking=False):
+            service.close()
 
 
 def _has_body(req: Any) -> bool:

@@ -37,7 +37,7 @@ from stt_readers import (
 T = TypeVar("T")
 
 MIB = 2**20
-CLIENT_NAMES = frozenset({"STT_URL"})  # read by stt_client, not by the service
+CLIENT_NAMES = frozenset({"STT_URL", "STT_API_KEY"})  # read by stt_client, not by the service
 NOT_BUILT = ("WHISPER_SERVER_USE", "WHISPER_SERVER", "WHISPER_MODEL_FAST", "WHISPER_MODEL_SMART")
 
 
@@ -165,7 +165,7 @@ class Settings:
         "STT_ENDPOINT_MS", 600, whole(100, 10_000), "Silence in ms that ends an utterance."
     )
     vad_margin_db: float = row(
-        "STT_VAD_MARGIN_DB", 9.0, number(1, 40), "How far speech must rise above the noise, in dB."
+        "STT_VAD_MARGIN_DB", 6.0, number(1, 40), "How far speech must rise above the noise, in dB."
     )
     encoder_context: EncoderContext = row(  # noqa: RUF009 - a row is a field
         "STT_ENCODER_CONTEXT", "auto", CONTEXT, "How much audio the encoder sees of a short window."
@@ -211,6 +211,12 @@ class Settings:
     )
     max_audio_s: int = row(
         "STT_MAX_AUDIO_S", 7200, whole(1, 604_800), "Longest recording, in seconds of audio."
+    )
+    audio_rate: float = row(
+        "STT_AUDIO_RATE", 1.5, number(1, 1000), "How much faster than real time audio is taken."
+    )
+    audio_burst_s: float = row(
+        "STT_AUDIO_BURST_S", 10.0, number(1, 86_400), "Audio in s that may come all at once."
     )
     finalize_timeout_s: float = row(
         "STT_FINALIZE_TIMEOUT_S", 30.0, number(0.1, 3600), "Longest wait for a final."

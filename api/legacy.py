@@ -18,14 +18,16 @@ from flask import Blueprint, Request, Response, request
 
 from stt.audio.pcm import pcm16_to_samples
 from stt.auth import Whom
-from stt.errors import BadBase64, BadInput, NotReady, QueueFull, STTError
+from stt.errors import BadBase64, BadInput, NotReady, QueueFull, STTError, TooLarge
 from stt.events import Samples
 from stt.formats import error_object
 from stt.ids import checked_id
 
 DEFAULT_TENANT = "0000"  # native DM1
-JSON_SPACE = b" \t\r\n"
+WHITE_SPACE = frozenset(" \t\r\n")  # RFC 8259, section 2
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+MAX_OBJECTS = 1000
+"""JSON objects in one body; each is a job, and each is answered."""
 
 
 class Snapshots(Protocol):
@@ -90,10 +92,10 @@ def blueprint(
 
 
 def parse_objects(data: bytes) -> list[dict[str, Any]]:
-    """The JSON objects of a body, one per line or concatenated (TR8). Raises ValueError.
+    """The JSON objects of a body, one per line or concatenated (TR8).
 
-    All or none: a body that is broken anywhere queues nothing. Lone integers of thousands of
-    digits and nesting without end count as broken too.
+    All or none: a body that is broken anywhere queues nothing. Raises ValueError, also for integers
+    of thousands of digits and for nesting without end; TooLarge above MAX_OBJECTS.
     """
     text = data.removeprefix(BYTE_ORDER_MARK).decode().strip(" \t\r\n")
     decoder = json.JSONDecoder(parse_constant=_refuse_constant)
@@ -107,7 +109,11 @@ def parse_objects(data: bytes) -> list[dict[str, Any]]:
         if not isinstance(item, dict):
             raise ValueError("not an object")
         objects.append(item)
-        position = len(text) - len(text[end:].lstrip(" \t\r\n"))
+        if len(objects) > MAX_OBJECTS:
+            raise TooLarge(f"more than {MAX_OBJECTS} objects in one body")
+        position = end
+        while text[position : position + 1] in WHITE_SPACE:
+            position += 1
     if not objects:
         raise ValueError("an empty body")
     return objects
@@ -119,7 +125,7 @@ def _is_json(data: bytes) -> bool:
     Announced PCM (UP3) may begin with any byte, so ``?encoding=`` says audio, unless the type says
     JSON.
     """
-    body = data.removeprefix(BYTE_ORDER_MARK).lstrip(JSON_SPACE)
+    body = data.removeprefix(BYTE_ORDER_MARK).lstrip(b" \t\r\n")
     if request.is_json or not body:
         return True
     if request.mimetype.startswith("text/"):

@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException
 
 from stt.auth import Whom
 from stt.errors import BadInput, STTError, TooLarge
-from stt.events import Samples
+from stt.events import Samples, Task
 from stt.formats import (
     FORMATS,
     GRANULARITIES,
@@ -46,7 +46,7 @@ class Recordings(Protocol):
         *,
         tenant: str,
         language: str | None,
-        task: str,
+        task: Task,
         prompt: str,
         word_times: bool,
     ) -> Transcription:
@@ -139,7 +139,7 @@ def read_wish(fields: Fields) -> Wish:
         raise BadField("stream", "stream is not served on this path: leave it out, or send false.")
     _check_temperature(fields.get("temperature"))
     return Wish(
-        response_format=cast(ResponseFormat, response_format),
+        response_format=response_format,
         granularities=_granularities(fields),
         language=_language(fields.get("language")),
         prompt=fields.get("prompt") or "",

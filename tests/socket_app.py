@@ -183,7 +183,7 @@ def _add_doors(app: Flask, service: StubService, in_flight: InFlight) -> None:
         rss_kb = next(int(line.split()[1]) for line in status.splitlines() if "VmRSS" in line)
         descriptors = len(list(Path("/proc/self/fd").iterdir()))
         return jsonify(
-            threads=threading.active_count(),
+            readers=sum("simple_websocket" in thread.name for thread in threading.enumerate()),
             fds=descriptors,
             rss=rss_kb * 1024,
             held=in_flight.held,

@@ -130,15 +130,15 @@ def handshake(path: str, headers: str = "", *, key: str = KEY, version: str = "1
     )
 
 
-def read_answer(stream: Any) -> Answer:
-    """Read one HTTP answer with a Content-Length, or a 101."""
+def read_answer(stream: Any, method: str = "GET") -> Answer:
+    """Read one HTTP answer with a Content-Length, or a 101, or one to HEAD."""
     status_line = stream.readline()
     assert status_line, "the stream ended without an answer"
     headers = {}
     while line := stream.readline().strip().decode("latin-1"):
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    body = stream.read(int(headers.get("content-length", "0")))
+    body = b"" if method == "HEAD" else stream.read(int(headers.get("content-length", "0")))
     return Answer(int(status_line.split()[1]), headers, body)
 
 
@@ -153,9 +153,10 @@ class Served:
     def raw(self, request: bytes | str, *, timeout: float = 10) -> Answer:
         """Send these bytes on a new connection and read the answer."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as sock:
-            sock.sendall(request.encode() if isinstance(request, str) else request)
+            data = request.encode() if isinstance(request, str) else request
+            sock.sendall(data)
             with sock.makefile("rb") as stream:
-                return read_answer(stream)
+                return read_answer(stream, data.split(b" ", 1)[0].decode())
 
     def ask(self, method: str, path: str, headers: str = "", body: bytes = b"") -> Answer:
         """One HTTP request on a new connection; ``headers`` are whole lines."""

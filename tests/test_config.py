@@ -39,6 +39,8 @@ BAD = {
     "STT_MAX_CONTENT_LENGTH": "0",
     "STT_MAX_MESSAGE_BYTES": "1",
     "STT_MAX_AUDIO_S": "0",
+    "STT_AUDIO_RATE": "0.5",
+    "STT_AUDIO_BURST_S": "none",
     "STT_FINALIZE_TIMEOUT_S": "0",
     "STT_WS_IDLE_TIMEOUT_S": "0",
     "STT_WS_PING_INTERVAL_S": "0",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,7 @@ def test_text_grows_with_the_window():
 
     assert texts[18] == "one two three"
     assert texts[-1].startswith("one two three four five six seven eight nine zero one")
-    assert all(after.startswith(before) for before, after in zip(texts, texts[1:], strict=False))
+    assert all(after.startswith(before) for before, after in itertools.pairwise(texts))
 
 
 def test_words_are_the_text_and_have_rising_times():
@@ -113,7 +114,7 @@ def test_delay_is_per_call_and_per_second_of_audio():
         list(pool.map(lambda _: engine.transcribe([window(2), window(3)]), range(8)))
     took = time.monotonic() - began
 
-    assert 0.1 <= took < 0.6  # 8 x 0.1 s one after the other would be 0.8 s
+    assert 0.1 <= took < 0.75  # 8 x 0.1 s one after the other would be 0.8 s
 
 
 def test_many_threads_are_counted_right():

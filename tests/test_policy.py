@@ -52,6 +52,13 @@ def test_agreement_is_of_the_words_after_the_committed() -> None:
     assert (policy.committed, policy.tail) == ("a b c d", " e")
 
 
+def test_half_a_character_is_not_committed() -> None:
+    """A word with bytes that are no character yet is held back, whatever agrees."""
+    policy = agree("the \ufffd quick fox", "the \ufffd quick fox")
+
+    assert (policy.committed, policy.tail) == ("the", " \ufffd quick fox")
+
+
 def test_characters() -> None:
     """Japanese is agreed by characters (REC-13)."""
     policy = agree("今日は天", "今日は天気が", language="ja")

@@ -149,6 +149,16 @@ def test_the_window_of_a_final() -> None:
     assert start / SAMPLE_RATE + window.seconds >= final.end
 
 
+def test_speech_counts_while_it_lasts() -> None:
+    """The seconds of speech include the open utterance."""
+    driver = Driver()
+
+    driver.hear(joined(speech(1), silence(1), speech(2)))
+
+    assert driver.stream.speech == pytest.approx(3.0, abs=0.15)
+    assert driver.stream.received == 4.0
+
+
 def test_several_utterances_count_up() -> None:
     """Utterances are numbered from 0 and each has one final."""
     driver = Driver()
@@ -501,6 +511,24 @@ def test_endless_speech_is_cut_without_loss() -> None:
     assert len(finals) >= 3
     np.testing.assert_array_equal(audio, np.concatenate(finals))
     assert max(window.seconds for _, window in driver.windows) <= 28.0
+
+
+def test_a_window_read_late_is_no_longer_than_28_s() -> None:
+    """However late an interim is read, its window is at most 28 s (REC-24)."""
+    driver = Driver()
+    audio = speech(29)
+    start = round(27.9 * SAMPLE_RATE)
+    driver.hear(audio[:start], answer=False)
+    (request,) = driver.waiting
+
+    lengths = []
+    for at in range(start, len(audio), 100):
+        driver.stream.receive_audio(audio[at : at + 100])
+        if window := driver.stream.window(request):
+            lengths.append(window.seconds)
+
+    assert 27.9 < max(lengths) <= 28.0
+    assert driver.stream.window(request) is None
 
 
 def test_memory_of_endless_speech() -> None:

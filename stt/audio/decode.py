@@ -10,11 +10,10 @@ import io
 import logging
 import time
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
 from stt.audio.pcm import PcmDecoder, floats_to_samples
 from stt.audio.resample import Resampler
@@ -27,7 +26,15 @@ log = logging.getLogger("stt.audio")
 MAX_CHANNELS = 8  # runtime RT-61
 MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz, RT-61
 BLOCK_BYTES = 65_536  # of headerless PCM per step
-_INT_SCALE = {"s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}  # full scale of FFmpeg's formats
+_FORMATS: dict[str, tuple[str, float]] = {
+    "u8": ("u1", 2.0**7),
+    "s16": ("i2", 2.0**15),
+    "s32": ("i4", 2.0**31),
+    "s64": ("i8", 2.0**63),
+    "flt": ("f4", 1.0),
+    "dbl": ("f8", 1.0),
+}
+"""Of FFmpeg's sample formats: the dtype, and its full scale."""
 DEADLINE = 60.0  # seconds of decoding, RT-62
 
 
@@ -176,13 +183,18 @@ def _frames(
 
 def _downmixed(frame: av.AudioFrame) -> Samples:
     """(n,) float32, the mean of the frame's channels; NaN is 0 before it can spread (RT-64)."""
-    values: NDArray[Any] = frame.to_ndarray()
-    if not frame.format.is_planar:
-        values = values.reshape(-1, frame.layout.nb_channels).T
-    kind = frame.format.packed.name
-    if kind == "u8":
-        values = values.astype(np.float32) / 128 - 1
-    elif kind in _INT_SCALE:
-        values = values / _INT_SCALE[kind]
-    mean: Samples = floats_to_samples(values).mean(axis=0, dtype=np.float32)
+    dtype, full_scale = _FORMATS[frame.format.packed.name]
+    channels = frame.layout.nb_channels
+    if frame.format.is_planar:
+        # PyAV 18 counts a ninth plane in a frame of 8, at an address that is none (to_ndarray too).
+        planes = frame.planes[:channels]
+        values = np.stack(
+            [np.frombuffer(memoryview(plane), dtype, frame.samples) for plane in planes]
+        )
+    else:
+        values = np.frombuffer(memoryview(frame.planes[0]), dtype, frame.samples * channels)
+        values = values.reshape(-1, channels).T
+    if dtype == "u1":
+        values = values - full_scale
+    mean: Samples = floats_to_samples(values / full_scale).mean(axis=0, dtype=np.float32)
     return mean

@@ -27,14 +27,14 @@ def pcm16_to_samples(data: bytes) -> Samples:
 
 def samples_to_pcm16(samples: Samples) -> bytes:
     """Samples to little-endian int16 bytes; what is beyond full scale is clipped."""
-    scaled = np.clip(np.rint(samples * 32_768), -32_768, 32_767)
-    return scaled.astype("<i2").tobytes()
+    return np.clip(np.rint(samples * 32_768), -32_768, 32_767).astype("<i2").tobytes()
 
 
 def floats_to_samples(values: NDArray[np.floating]) -> Samples:
     """Foreign floats to samples: NaN and infinite become 0, the rest is clipped (RT-64)."""
-    samples = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    return np.clip(samples, -1.0, 1.0).astype(np.float32, copy=False)
+    finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    samples: Samples = np.clip(finite, -1.0, 1.0).astype(np.float32, copy=False)
+    return samples
 
 
 def _float32_to_samples(data: bytes) -> Samples:

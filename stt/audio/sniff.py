@@ -2,7 +2,7 @@
 
 The list is what FFmpeg is allowed to open: containers that hold their audio themselves. Formats
 that name other files or addresses (playlists, scripts, session descriptions) and AVI, whose
-subtitles may, are not on it (runtime RT-63).
+subtitles may, are not on it (runtime RT-63). Nor is CAF, whose packet table can claim gigabytes.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
+from stt.audio.mp4 import check_tables
 from stt.errors import UndecodableAudio
 
-SERVED = "wav, mp3, flac, ogg, opus, webm, mp4, m4a, aac, aiff, au, caf, amr, wma"
+SERVED = "wav, mp3, flac, ogg, opus, webm, mp4, m4a, aac, aiff, au, amr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +29,8 @@ _MAGIC = (
     (0, b"fLaC", "flac"),
     (0, b"OggS", "ogg"),
     (0, b"\x1a\x45\xdf\xa3", "matroska"),  # webm too
-    (4, b"ftyp", "mov"),  # mp4, m4a, 3gp
-    (4, b"moov", "mov"),
-    (4, b"mdat", "mov"),
-    (4, b"wide", "mov"),
-    (4, b"styp", "mov"),
     (0, b".snd", "au"),
-    (0, b"caff", "caf"),
     (0, b"#!AMR", "amr"),
-    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),  # wma
 )
 
 
@@ -47,6 +41,9 @@ def sniff(data: bytes) -> Container:
             return Container(demuxer)
     if data[:4] in (b"RIFF", b"RF64", b"BW64") and data[8:12] == b"WAVE":
         return _wav(data)
+    if data[4:8] in (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        check_tables(data)
+        return Container("mov")
     if data[:4] == b"FORM" and data[8:12] in (b"AIFF", b"AIFC"):
         return Container("aiff")
     if data[:3] == b"ID3":

@@ -17,7 +17,8 @@ from faster_whisper.tokenizer import Tokenizer
 from stt.events import Window, Word
 
 UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
-"""Languages written without spaces: their words are characters (recognition REC-13)."""
+"""Languages written without spaces: their words are characters, or a few that are one token
+(recognition REC-13)."""
 # fmt: off
 MANY_TOKENS = frozenset({
     "am", "ar", "as", "bn", "bo", "fa", "gu", "he", "hi", "hy", "ka", "km", "kn", "lo",
@@ -166,6 +167,9 @@ def split(tokenizer: Tokenizer, window: Window, prefix: list[int], rest: list[in
         tail = len(window.prefix.rstrip())
         forced.words[0] = window.prefix[:lead] + forced.words[0].lstrip()
         forced.words[-1] += window.prefix[tail:]
+    if free.words and free.words[-1].isspace():  # what the model writes for silence
+        free.words.pop()
+        free.sizes.pop()
     if free.words and (not window.prefix or window.prefix[-1].isspace()):
         free.words[0] = free.words[0].lstrip()
     if free.words:
@@ -174,7 +178,10 @@ def split(tokenizer: Tokenizer, window: Window, prefix: list[int], rest: list[in
 
 
 def _words(tokenizer: Tokenizer, tokens: list[int]) -> Pieces:
-    """Words as the tokenizer splits them, punctuation glued to the word it stands at."""
+    """Words as the tokenizer splits them, punctuation glued to the word it stands at.
+
+    Only the last can be blank: spaces and line ends are glued to what follows them.
+    """
     pieces = Pieces([], [])
     if not tokens:
         return pieces
@@ -182,7 +189,8 @@ def _words(tokenizer: Tokenizer, tokens: list[int]) -> Pieces:
     cut = tokenizer.split_tokens_on_spaces if spaced else tokenizer.split_tokens_on_unicode
     texts, groups = cut(tokens)
     for text, group in zip(texts, groups, strict=True):
-        if spaced and pieces.words and not text[:1].isspace():
+        glued = spaced and not text[:1].isspace()
+        if pieces.words and (glued or pieces.words[-1].isspace()):
             pieces.words[-1] += text
             pieces.sizes[-1] += len(group)
         else:

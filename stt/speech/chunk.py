@@ -10,9 +10,8 @@ from dataclasses import replace
 
 from stt.events import Ended, Event, Failed, Final, Interim, Word
 from stt.replies import Transcript
+from stt.speech.text import UNSPACED_LANGUAGES
 
-UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
-"""Languages whose sentences are joined without a space (recognition REC-13)."""
 MAX_WORDS = 4000  # about half an hour of speech; a chunk's final carries no more word times
 
 
@@ -132,7 +131,7 @@ class Chunk:
         return self._text + self._gap(language) + text if text and self._text else self._text + text
 
     def _gap(self, language: str | None) -> str:
-        return "" if (language or self._language) in UNSPACED else " "
+        return "" if (language or self._language) in UNSPACED_LANGUAGES else " "
 
     def _take_warning(self) -> str | None:
         warning, self.warning = self.warning, None

@@ -99,11 +99,6 @@ class Endpointer:
         self._wait = _samples(options.silence)
 
     @property
-    def open(self) -> Opened | None:
-        """The open utterance."""
-        return self._opened
-
-    @property
     def speech_end(self) -> int:
         """The end of the last frame with speech."""
         return self._speech_end

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from stt.events import Hypothesis
-from stt.speech.text import UNSPACED_LANGUAGES, normalised, split
+from stt.speech.text import UNDECODED, UNSPACED_LANGUAGES, normalised, split
 
 Commit: TypeAlias = Literal["agreement"]
 
@@ -26,8 +26,9 @@ class LocalAgreement:
     """Commits the longest common prefix of two hypotheses in a row (LocalAgreement-2).
 
     After Macháček, Dabre, Bojar: "Turning Whisper into Real-Time Transcription System" (2023).
-    Words are compared without case and punctuation. The last word is held back (REC-20), and
-    ``committed`` only grows (REC-21). No lock: the owner of the stream calls it.
+    Words are compared without case and punctuation. The last word is held back (REC-20), and so is
+    one with half a character in it. ``committed`` only grows (REC-21). No lock: the owner of the
+    stream calls it.
     """
 
     def __init__(self, options: PolicyOptions | None = None) -> None:
@@ -46,7 +47,7 @@ class LocalAgreement:
         free = self._after_committed(hypothesis)
         agreed = 0
         for word, before in zip(free[:-1], self._free, strict=False):
-            if normalised(word) != normalised(before):
+            if normalised(word) != normalised(before) or UNDECODED in word:
                 break
             agreed += 1
         self.committed += "".join(free[:agreed])

@@ -175,29 +175,29 @@ class SpeechStream:
 
     def _cross(self, boundaries: list[Boundary]) -> None:
         for boundary in boundaries:
-            match boundary:
-                case Opened(start=start, audio_start=audio_start):
-                    self._begin(start, audio_start)
-                case Closed(end=end, audio_end=audio_end):
-                    self._end(end, audio_end)
+            if isinstance(boundary, Opened):
+                self._begin(boundary)
+            else:
+                self._end(boundary)
 
-    def _begin(self, start: int, audio_start: int) -> None:
-        options = self._options
-        self._open = Utterance(
-            self._utterances, start, audio_start, options.language, options.policy
-        )
+    def _begin(self, opened: Opened) -> None:
+        number, options = self._utterances, self._options
         self._utterances += 1
-        self._events.append(SpeechStarted(self._open.number, start / SAMPLE_RATE))
+        self._open = Utterance(
+            number, opened.start, opened.audio_start, options.language, options.policy
+        )
+        self._events.append(SpeechStarted(number, opened.start / SAMPLE_RATE))
 
-    def _end(self, end: int, audio_end: int) -> None:
+    def _end(self, closed: Closed) -> None:
         assert self._open is not None, "the endpointer closes only what it opened"
         utterance, self._open = self._open, None
         if self._interim in self._requests:
             self._requests.remove(self._interim)
         self._interim = None  # no interim after the endpoint (native W5)
-        self._speech += end - utterance.start
-        self._events.append(SpeechEnded(utterance.number, end / SAMPLE_RATE))
-        utterance.close(end, audio_end, self._request(self._options.kind, utterance))
+        self._speech += closed.end - utterance.start
+        self._events.append(SpeechEnded(utterance.number, closed.end / SAMPLE_RATE))
+        request = self._request(self._options.kind, utterance)  # REC-52: a spec would save it
+        utterance.close(closed.end, closed.audio_end, request)
         self._awaiting.append(utterance)
 
     def _request(self, kind: Kind, utterance: Utterance) -> Request:

@@ -14,6 +14,9 @@ from stt.events import Hypothesis
 UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Written without spaces between words: split by characters (recognition REC-13)."""
 
+UNDECODED = "\ufffd"
+"""Stands for bytes that are no character, as when a token is part of one."""
+
 REJECTED_PARTS = ("thanks for watching", "click, click", "click click", "cough cough")  # native FI1
 REJECTED_TEXTS = frozenset({"eh.", "bye.", "it's fine"})  # native FI2
 LONGEST_WORD = 40  # characters (native FI4)

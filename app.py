@@ -1,0 +1,221 @@
+"""Wiring: every part is built once, here, and handed down. No logic.
+
+``create_app(settings)`` returns the Flask application with its Service running behind it, at
+``app.extensions["hark"]``. gunicorn calls it in its worker process (see gunicorn.conf.py); tests
+call it with an engine of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+import yaml
+from flask import Flask, Request, g, request
+
+import stt_websocket
+from api import gate, legacy, ops, page, sessions, transcripts, uploads
+from session_manager import ManagerOptions, SessionManager
+from stt.audio.decode import decode_file
+from stt.auth import Authenticator, Principal
+from stt.engines.base import Engine
+from stt.engines.options import EngineOptions
+from stt.engines.table import create_engine
+from stt.metrics import Metrics
+from stt.pace import PaceOptions
+from stt.sources import Sources
+from stt.speech.endpointing import EndpointingOptions
+from stt.speech.stream import SpeechOptions
+from stt.speech.vad import VadOptions
+from stt.store.table import open_store
+from stt_config import Settings
+from stt_ingest import JobQueue, QueueOptions
+from stt_metering import Metering
+from stt_recorder import Recorder, RecorderOptions
+from stt_service import PoolOptions, Service
+from stt_session import SessionOptions
+from stt_startup import announce
+from stt_timers import Timers
+from streaming_ws import StreamOptions
+from streaming_ws import blueprint as streaming
+
+ROOT = Path(__file__).resolve().parent
+OPEN_PATHS = frozenset(
+    ("/", "/healthz", "/readyz", "/openapi.json", "/openapi.yaml", "/docs", "/swagger")
+)
+"""What needs no key: it tells nobody's words."""
+
+
+def create_app(settings: Settings | None = None, *, engine: Engine | None = None) -> Flask:
+    """The application, its service started. Raises SettingError.
+
+    ``engine``: used instead of the one the settings name.
+    """
+    settings = Settings.from_env() if settings is None else settings
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    sys.setswitchinterval(settings.switch_interval_s)
+    metrics = Metrics()
+    service = build_service(settings, metrics, engine)
+    app = Flask("hark", static_folder=None)
+    app.extensions["hark"] = service
+    _open_doors(app, settings, service, metrics)
+    service.start()
+    return app
+
+
+def build_service(settings: Settings, metrics: Metrics, engine: Engine | None) -> Service:
+    """The running parts, not started."""
+    queue = JobQueue(
+        QueueOptions(
+            max_jobs=settings.max_queue_size,
+            max_bytes=settings.max_queue_bytes,
+            overflow=settings.queue_overflow_policy,
+        ),
+        takers=settings.num_workers,
+    )
+    store = open_store(settings.store, max_chunks_per_tenant=settings.max_chunks_per_tenant)
+    timers = Timers()
+    metering = Metering(metrics, settings.queue_overflow_policy)
+    manager = SessionManager(
+        ManagerOptions(settings.outbox_size, settings.max_message_bytes),
+        queue=queue,
+        store=store,
+        timers=timers,
+        observer=metering,
+    )
+    service = Service(
+        queue=queue,
+        store=store,
+        timers=timers,
+        manager=manager,
+        recorder=Recorder(
+            RecorderOptions(speech=_speech(settings), enqueue_wait=settings.enqueue_wait_s),
+            queue=queue,
+            store=store,
+            publish=manager.publish,
+            ready=lambda: service.is_ready,
+        ),
+        load=lambda: _engine(settings) if engine is None else engine,
+        pool_options=PoolOptions(settings.num_workers, settings.max_batch),
+        transcript_ttl=settings.transcript_ttl_s,
+        observe=metering.job_done,
+        announce=lambda ready: announce(ready.state(), settings.host, settings.port),
+        give_up=_give_up,
+    )
+    metering.watch(manager, queue)
+    return service
+
+
+def _engine(settings: Settings) -> Engine:
+    return create_engine(
+        settings.engine,
+        EngineOptions(
+            model=settings.model,
+            device=settings.device,
+            compute_type=settings.compute_type,
+            num_workers=settings.num_workers,
+            encoder_context=str(settings.encoder_context),
+            fake_delay=settings.fake_delay_ms / 1000,
+        ),
+    )
+
+
+def _speech(settings: Settings) -> SpeechOptions:
+    return SpeechOptions(
+        language=settings.language,
+        step=settings.step_ms / 1000,
+        vad=VadOptions(onset_margin=settings.vad_margin_db),
+        endpointing=EndpointingOptions(silence=settings.endpoint_ms / 1000),
+    )
+
+
+def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metrics) -> None:
+    """Register every door, behind the gate."""
+    auth = Authenticator(settings.api_keys, clock=time.monotonic)
+    sources = Sources(ttl=settings.session_ttl_s, clock=time.monotonic)
+    gate.install_gate(
+        app,
+        allowed_origins=settings.allowed_origins,
+        capacity=lambda: service.is_ready,
+        most_sockets=settings.max_sessions,
+        max_body_bytes=settings.max_content_length,
+        authenticate=lambda asked: _authenticate(auth, asked),
+    )
+    stt_websocket.install(
+        app,
+        {
+            "/stt/stream": stt_websocket.SocketOptions(
+                max_message_bytes=settings.max_message_bytes,
+                ping_interval=settings.ws_ping_interval_s,
+                send_deadline=settings.ws_send_timeout_s,
+            )
+        },
+    )
+    upload = uploads.uploader(
+        service.recorder, decode_file, whom, max_seconds=settings.max_audio_s
+    )
+    described = (ROOT / "openapi.yaml").read_text(encoding="utf-8")
+    for door in (
+        streaming(
+            service.manager,
+            SessionOptions(
+                speech=_speech(settings),
+                pace=PaceOptions(settings.audio_rate, settings.audio_burst_s),
+                finalize_timeout=settings.finalize_timeout_s,
+            ),
+            StreamOptions(
+                idle_timeout=settings.ws_idle_timeout_s,
+                max_message_bytes=settings.max_message_bytes,
+                strict_tenant=settings.strict_tenant,
+            ),
+            lambda: service.languages,
+            metrics.session_closed,
+        ),
+        legacy.blueprint(service.recorder, upload, whom, reject_status=settings.reject_status),
+        transcripts.blueprint(service.store, service.recorder, whom, sources),
+        sessions.blueprint(whom, sources),
+        ops.blueprint(
+            state=service.state,
+            ready=service.why_not_ready,
+            metrics_text=metrics.text,
+            openapi_yaml=described,
+            openapi_json=json.dumps(yaml.safe_load(described)),
+            auth=auth,
+            whom=whom,
+        ),
+        page.blueprint(
+            state=service.state, ready=service.why_not_ready, keys_required=auth.required
+        ),
+    ):
+        app.register_blueprint(door)
+
+
+def _authenticate(auth: Authenticator, asked: Request) -> None:
+    """Who is asking, for `whom` and for the WebSocket door. Raises Unauthorized."""
+    if asked.path in OPEN_PATHS:
+        return
+    offered = asked.headers.get("Sec-WebSocket-Protocol", "")
+    g.principal = auth.identify(
+        authorization=asked.headers.get("Authorization"),
+        subprotocols=[name.strip() for name in offered.split(",")],
+        ticket=asked.args.get("ticket"),
+    )
+    g.tenant_id = g.principal.tenant_id if g.principal else None
+
+
+def whom() -> Principal | None:
+    """The principal of the current request; None where no keys are set."""
+    principal: Principal | None = g.get("principal") if request else None
+    return principal
+
+
+def _give_up(reason: str) -> None:
+    """End the process: there will be no model. gunicorn ends with its worker's status 3."""
+    print(f"\nhark: {reason}\n", file=sys.stderr, flush=True)  # noqa: T201  whoever started it reads here
+    os._exit(3)

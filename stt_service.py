@@ -1,0 +1,153 @@
+"""The service's life: its parts, how they start, how they drain, how they end.
+
+`app.py` builds the parts; this object owns them. The model loads on a thread of its own, so that
+the doors answer while it does (native B24); a model that cannot be had ends the process with one
+clear sentence, at the start and not at the first speech.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from session_manager import SessionManager
+from stt.engines.base import Engine
+from stt.errors import SettingError
+from stt.store.base import TranscriptStore
+from stt_ingest import JobQueue
+from stt_recorder import Recorder
+from stt_timers import Timers
+from stt_workers import JobReport, WorkerPool
+
+log = logging.getLogger("stt.service")
+
+SWEEP_EVERY = 5.0  # s between two looks for chunks and transcripts that are over (native RE2)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """The workers."""
+
+    workers: int = 1
+    max_batch: int = 8
+
+
+@dataclass(eq=False)
+class Service:
+    """Every running part, and the order in which they begin and end (AD8)."""
+
+    queue: JobQueue
+    store: TranscriptStore
+    timers: Timers
+    manager: SessionManager
+    recorder: Recorder
+    load: Callable[[], Engine]
+    """Builds the engine; may take long."""
+    pool_options: PoolOptions = field(default_factory=PoolOptions)
+    transcript_ttl: float = 7200.0
+    observe: Callable[[JobReport], None] = lambda _: None
+    announce: Callable[[Service], None] = lambda _: None
+    """Called once, when the service is ready."""
+    give_up: Callable[[str], None] = lambda _: None
+    """Called when there can be no engine, with the reason."""
+    engine: Engine | None = None
+    _pool: WorkerPool | None = None
+    _closed: bool = False
+
+    def start(self) -> None:
+        """Start the threads; after the fork, in the process that serves (AE3)."""
+        self.timers.start()
+        self.timers.every(SWEEP_EVERY, self._sweep)
+        threading.Thread(target=self._load, name="stt-loader", daemon=True).start()
+
+    def _load(self) -> None:
+        try:
+            engine = self.load()
+        except SettingError as error:
+            self.give_up(error.message)
+        except Exception as error:
+            log.exception("the engine could not be loaded")
+            self.give_up(f"the engine could not be loaded: {error}")
+        else:
+            self._begin(engine)
+
+    def _begin(self, engine: Engine) -> None:
+        options = self.pool_options
+        self._pool = WorkerPool(
+            self.queue,
+            engine,
+            workers=options.workers,
+            max_batch=options.max_batch,
+            observe=self.observe,
+        )
+        self._pool.start()
+        self.engine = engine  # last: from now on the doors let speech in
+        self.announce(self)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a model and no end in sight."""
+        return self.engine is not None and not self.manager.draining
+
+    def why_not_ready(self) -> str | None:
+        """The sentence for `/readyz`; None when the service takes new sessions."""
+        if self.manager.draining:
+            return "the service is shutting down"
+        if self.engine is None:
+            return "the model is not loaded yet"
+        if not self.store.healthy():
+            return "the transcript store cannot be written"
+        return None
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """What the model understands."""
+        return frozenset() if self.engine is None else self.engine.languages
+
+    def state(self) -> Mapping[str, object]:
+        """What `/healthz` and the page tell."""
+        engine, depth = self.engine, self.queue.depth
+        source = getattr(engine, "source", None)  # of engines that have a model
+        return {
+            "engine": None if engine is None else engine.name,
+            "model": None if engine is None else engine.model,
+            "model_origin": getattr(source, "origin", None),
+            "warning": getattr(source, "warning", None),
+            "ready": self.is_ready,
+            "sessions": len(self.manager),
+            "queue": depth["interim"] + depth["ordered"],
+            "running": depth["running"],
+        }
+
+    def _sweep(self) -> None:
+        self.recorder.sweep()
+        self.store.sweep(time.time_ns() - int(self.transcript_ttl * 1e9))
+
+    def drain(self, timeout: float) -> None:
+        """Refuse new sessions, give the open ones their finals and close code 1012 (AD8, RT-44)."""
+        if self.manager.draining:
+            return
+        begun = time.monotonic()
+        done = self.manager.drain(timeout)
+        self.manager.wait_empty(max(0.0, timeout - (time.monotonic() - begun)))
+        log.info("drained in %.1f s, all finals said: %s", time.monotonic() - begun, done)
+
+    def close(self) -> None:
+        """End every thread and write what is waiting. Never raises; only the first call counts."""
+        if self._closed:
+            return
+        self._closed = True
+        self.manager.stop_admitting()
+        for end in (
+            self.timers.close,
+            *(() if self._pool is None else (self._pool.stop,)),
+            *(() if self.engine is None else (self.engine.close,)),
+            self.store.close,
+        ):
+            try:
+                end()
+            except Exception:
+                log.exception("a part of the service closed badly")

@@ -1,0 +1,33 @@
+"""What the person who started the service reads when it is ready: what runs, and what to do next."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+
+def announce(state: Mapping[str, object], host: str, port: int) -> None:
+    """Print the start-up text to standard error, where gunicorn logs too."""
+    print(startup_text(state, host, port), file=sys.stderr, flush=True)  # noqa: T201  it is a text
+
+
+def startup_text(state: Mapping[str, object], host: str, port: int) -> str:
+    """The page's address, a curl line, the client line, the model and where it came from."""
+    reached = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  not a bind
+    name = f"[{reached}]" if ":" in reached else reached
+    url = f"http://{name}:{port}"
+    origin = f" ({state['model_origin']})" if state.get("model_origin") else ""
+    lines = [
+        "",
+        "Hark is ready.",
+        f"  engine   {state['engine']}",
+        f"  model    {state['model']}{origin}",
+        f"  page     {url}/",
+        f"  try      curl -F file=@tests/audio/en_hello.flac {url}/transcribe",
+        f"  stream   .venv/bin/python -m stt_client --url {url} speech.wav",
+        "",
+    ]
+    if state.get("warning"):
+        rule = "!" * 78
+        lines += [rule, str(state["warning"]), rule, ""]
+    return "\n".join(lines)

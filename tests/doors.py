@@ -1,0 +1,218 @@
+"""An app with the HTTP doors, doubles behind them, and clients for it or for a live server."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import numpy as np
+from flask import Flask, request
+from flask.testing import FlaskClient
+
+from api import legacy, sessions, transcripts
+from api.gate import install_gate
+from api.uploads import uploader
+from stt.audio.decode import decode_file
+from stt.auth import Authenticator, Principal
+from stt.errors import STTError
+from stt.events import SAMPLE_RATE, Final, Samples
+from stt.replies import Transcription
+from stt.sources import Sources
+from stt.store.base import Stored, TranscriptStore
+from stt.store.table import open_store
+
+MAX_BODY = 4_000_000  # bytes
+SESSION_TTL = 7200.0
+
+
+def pcm(seconds: float) -> bytes:
+    """A quiet hum of int16 PCM at 16 kHz."""
+    wave = np.sin(np.arange(round(seconds * SAMPLE_RATE)) / 9) * 3000
+    return wave.astype("<i2").tobytes()
+
+
+def base64_pcm(seconds: float) -> str:
+    """The same as the older clients send it."""
+    return base64.b64encode(pcm(seconds)).decode()
+
+
+class FakeRecorder:
+    """Stands in for the Recorder: a snapshot is transcribed at once, as how long it is."""
+
+    def __init__(self, store: TranscriptStore) -> None:
+        self._store = store
+        self.snapshots: list[tuple[str, str, int]] = []
+        """(tenant, chunk, samples) in the order of arrival."""
+        self.states: dict[tuple[str, str], str] = {}
+        self.refusals: list[STTError | None] = []
+        """What the next calls raise; None: nothing."""
+        self.calls: list[dict[str, Any]] = []
+        """Arguments of `transcribe`."""
+
+    def snapshot(self, tenant: str, chunk_id: str, samples: Samples) -> None:
+        self._refuse()
+        assert samples.dtype == np.float32
+        self.snapshots.append((tenant, chunk_id, len(samples)))
+        text = f"Heard {len(samples) / SAMPLE_RATE:g} seconds."
+        self._store.put(Stored(tenant, chunk_id, text, time.time_ns())).result(5)
+
+    def status(self, tenant: str, chunk_id: str) -> str | None:
+        return self.states.get((tenant, chunk_id))
+
+    def transcribe(self, samples: Samples, **options: Any) -> Transcription:
+        self._refuse()
+        seconds = len(samples) / SAMPLE_RATE
+        self.calls.append({"seconds": round(seconds, 3), **options})
+        return Transcription(
+            (Final(0, "Hello there.", 0.0, seconds, language="en"),), seconds, "en"
+        )
+
+    def _refuse(self) -> None:
+        error = self.refusals.pop(0) if self.refusals else None
+        if error is not None:
+            raise error
+
+
+@dataclass
+class Clock:
+    """Seconds that pass when told."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class House:
+    """The app and what is behind it."""
+
+    app: Flask
+    store: TranscriptStore
+    recorder: FakeRecorder
+    clock: Clock = field(default_factory=Clock)
+
+    @property
+    def http(self) -> FlaskClient:
+        return self.app.test_client()
+
+    def keep(self, texts: Mapping[str, str], tenant: str = "0000") -> None:
+        """Store transcripts."""
+        for chunk_id, text in texts.items():
+            self.store.put(Stored(tenant, chunk_id, text, time.time_ns())).result(5)
+
+    def texts(self, tenant: str = "0000") -> dict[str, str]:
+        """What the store holds."""
+        return {row.chunk_id: row.text for row in self.store.chunks(tenant)}
+
+    def get(self, path: str, **headers: str) -> Any:
+        """The JSON of a GET that must succeed."""
+        answer = self.http.get(path, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.get_json()
+
+
+def build(
+    keys: Mapping[str, str] | None = None,
+    *,
+    reject_status: int = 429,
+    max_seconds: float = 60,
+    allowed_origins: tuple[str, ...] = (),
+    store: Callable[[], TranscriptStore] = lambda: open_store("memory:"),
+) -> House:
+    """The doors over an in-memory store; the caller closes the store."""
+    app = Flask("hark")
+    clock = Clock()
+    opened = store()
+    recorder = FakeRecorder(opened)
+    auth = Authenticator((keys or {}).items(), clock=clock)
+    sources = Sources(ttl=SESSION_TTL, clock=clock)
+
+    def whom() -> Principal | None:
+        return auth.identify(authorization=request.headers.get("Authorization"))
+
+    install_gate(
+        app,
+        allowed_origins=allowed_origins,
+        capacity=lambda: True,
+        most_sockets=1,
+        max_body_bytes=MAX_BODY,
+    )
+    upload = uploader(recorder, decode_file, whom, max_seconds=max_seconds)
+    app.register_blueprint(legacy.blueprint(recorder, upload, whom, reject_status=reject_status))
+    app.register_blueprint(transcripts.blueprint(opened, recorder, whom, sources))
+    app.register_blueprint(sessions.blueprint(whom, sources))
+    return House(app, opened, recorder, clock)
+
+
+@dataclass
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Client(Protocol):
+    """What a replay needs of a client."""
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send ``body`` as JSON, if there is one."""
+
+
+class InProcess:
+    """A Client of an app in this process."""
+
+    def __init__(self, app: Flask) -> None:
+        self._client = app.test_client()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        answer = self._client.open(path, method=method, json=body, headers=headers)
+        return Answer(answer.status_code, answer.headers, answer.data)
+
+
+class OverTheNetwork:
+    """A Client of a server at ``url``."""
+
+    def __init__(self, url: str) -> None:
+        self._address = urlsplit(url)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        connection = http.client.HTTPConnection(self._address.netloc, timeout=30)
+        try:
+            data = None if body is None else json.dumps(body)
+            kind = {} if body is None else {"Content-Type": "application/json"}
+            connection.request(method, path, data, kind | dict(headers or {}))
+            answer = connection.getresponse()
+            return Answer(answer.status, dict(answer.getheaders()), answer.read())
+        finally:
+            connection.close()

@@ -1,0 +1,264 @@
+"""Tests of files and raw audio on POST /transcribe."""
+
+from __future__ import annotations
+
+import io
+import json
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stt.errors import EngineError, NotReady, QueueFull, STTError
+from tests.doors import MAX_BODY, House, build, pcm
+
+AUDIO = Path(__file__).parent / "audio"
+FLAC = (AUDIO / "en_hello.flac").read_bytes()
+
+
+@pytest.fixture(name="house")
+def _house() -> Iterator[House]:
+    house = build()
+    yield house
+    house.store.close()
+
+
+def wav(seconds: float) -> bytes:
+    """A RIFF file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(16_000)
+        out.writeframes(pcm(seconds))
+    return file.getvalue()
+
+
+def send(house: House, data: bytes, name: str = "blob", **fields: Any) -> Any:
+    """A multipart upload, as `curl -F` makes it."""
+    form = {"file": (io.BytesIO(data), name, "application/x-nonsense")} | fields
+    return house.http.post("/transcribe", data=form, content_type="multipart/form-data")
+
+
+def error(answer: Any, status: int) -> dict[str, Any]:
+    """The OpenAI error of a refusal, which must have all four keys."""
+    assert answer.status_code == status, answer.text
+    found = answer.get_json()["error"]
+    assert set(found) == {"message", "type", "param", "code"}
+    return dict(found)
+
+
+def test_a_file_is_answered_with_its_text(house: House) -> None:
+    """Default json: text and usage, once the transcript is ready (native UP1)."""
+    answer = send(house, wav(3))
+
+    assert answer.status_code == 200
+    assert answer.get_json() == {
+        "text": "Hello there.",
+        "usage": {"type": "duration", "seconds": 3.0},
+    }
+
+
+def test_the_content_decides(house: House) -> None:
+    """Name and type of the part are ignored (native UP2, UP4, client OF1)."""
+    assert send(house, FLAC, "a.wav").status_code == 200
+    assert house.recorder.calls[0]["seconds"] > 1
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "audio/flac", "", "x/y"])
+def test_a_raw_body_is_audio(house: House, kind: str) -> None:
+    """`curl --data-binary` says it is a form; its first bytes say audio (TF-RAW, native UP3)."""
+    answer = house.http.post("/transcribe?language=en", data=FLAC, headers={"Content-Type": kind})
+
+    assert answer.status_code == 200
+    assert house.recorder.calls[0]["language"] == "en"
+
+
+@pytest.mark.parametrize("first", [b"{", b" {", b"\n"])
+def test_announced_pcm_may_begin_with_a_brace(house: House, first: bytes) -> None:
+    """`?encoding=` says headerless PCM, whatever its first byte is (native UP3)."""
+    body = (first * 2)[:2] + pcm(1)
+
+    answer = house.http.post(
+        "/transcribe?encoding=linear16&sample_rate=8000", data=body, content_type="audio/l16"
+    )
+
+    assert answer.status_code == 200
+    assert house.recorder.calls[0]["seconds"] == pytest.approx(2.0, abs=0.05)
+
+
+def test_fields_reach_the_recorder(house: House) -> None:
+    """Language by name, prompt, tenant, word times (native UP2, client OF3, OF5, OF7)."""
+    answer = send(
+        house,
+        wav(1),
+        model="whisper-1",
+        language="German",
+        prompt="Hark",
+        temperature="0",
+        tenant_id="t7",
+        response_format="verbose_json",
+        **{"timestamp_granularities[]": ["word", "segment"], "nonsense": "x"},
+    )
+
+    assert answer.status_code == 200
+    assert set(answer.get_json()) >= {"segments", "words", "language", "duration", "usage"}
+    assert house.recorder.calls == [
+        {
+            "seconds": 1.0,
+            "tenant": "t7",
+            "language": "de",
+            "task": "transcribe",
+            "prompt": "Hark",
+            "word_times": True,
+        }
+    ]
+
+
+def test_fields_may_stand_in_the_query(house: House) -> None:
+    """Raw bodies take the same names as query parameters (native UP3)."""
+    path = "/transcribe?response_format=verbose_json&timestamp_granularities=word&prompt=a"
+
+    answer = house.http.post(path, data=FLAC, content_type="audio/flac")
+
+    assert "segments" not in answer.get_json()
+    assert house.recorder.calls[0]["prompt"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "start"),
+    [("text", "text/plain; charset=utf-8", "Hello there.\n"),
+     ("srt", "text/plain; charset=utf-8", "1\n00:00:00,000 --> "),
+     ("vtt", "text/vtt; charset=utf-8", "WEBVTT\n\n00:00:00.000 --> ")],
+)  # fmt: skip
+def test_other_formats(house: House, name: str, kind: str, start: str) -> None:
+    """Subtitles and plain text have their own types (native UP1, client OF16-OF18)."""
+    answer = send(house, wav(1), response_format=name)
+
+    assert answer.content_type == kind
+    assert answer.text.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [({"response_format": "xml"}, "response_format"), ({"stream": "true"}, "stream"),
+     ({"language": "klingon"}, "language"), ({"temperature": "hot"}, "temperature"),
+     ({"temperature": "nan"}, "temperature"), ({"temperature": "2"}, "temperature"),
+     ({"timestamp_granularities[]": "page"}, "timestamp_granularities[]"),
+     ({"encoding": "linear16", "sample_rate": "fast"}, "sample_rate"),
+     ({"tenant_id": "x" * 200}, "tenant_id")],
+)  # fmt: skip
+def test_a_bad_field_is_named(house: House, fields: dict[str, str], param: str) -> None:
+    """400 in OpenAI's shape, with the field as param (native UP5, client OE1)."""
+    assert error(send(house, wav(1), **fields), 400)["param"] == param
+    assert house.recorder.calls == []
+
+
+@pytest.mark.parametrize("value", ["false", "False", "0", ""])
+def test_no_stream_may_be_asked_for(house: House, value: str) -> None:
+    """`stream=false` is the default (client OF10)."""
+    assert send(house, wav(1), stream=value).status_code == 200
+
+
+def test_missing_audio_is_400(house: House) -> None:
+    """No file part, an empty one, or text under its name (native UP5)."""
+    none = house.http.post("/transcribe", data={"model": "x"}, content_type="multipart/form-data")
+    text = house.http.post("/transcribe", data={"file": "x"}, content_type="multipart/form-data")
+
+    assert error(none, 400)["param"] == "file"
+    assert error(text, 400)["param"] == "file"
+    assert error(send(house, b""), 400)["param"] == "file"
+
+
+@pytest.mark.parametrize(
+    "data", [b"this is no audio", b"\x00" * 1000, FLAC[:20], b"RIFF\0\0\0\0WAVE"]
+)
+def test_undecodable_audio_is_400(house: House, data: bytes) -> None:
+    """Bytes that are no audio are the client's fault, never 500 (native UP5)."""
+    error(send(house, data), 400)
+    error(house.http.post("/transcribe", data=data, content_type="audio/wav"), 400)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [("multipart/form-data", FLAC), ("multipart/form-data; boundary=x", b"--y\r\n\r\n"),
+     ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data; name=file\r\n"),
+     ("multipart/form-data; boundary=x", b""), ("multipart/form-data; boundary=", b"--\r\n")],
+)  # fmt: skip
+def test_broken_multipart_is_400(house: House, kind: str, body: bytes) -> None:
+    """Without a boundary, cut off, or empty: 400, never 500 (native UP6, client OE3)."""
+    error(house.http.post("/transcribe", data=body, headers={"Content-Type": kind}), 400)
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "audio/wav"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_too_large_is_413(house: House, kind: str, chunked: bool) -> None:
+    """Above the limit, with and without Content-Length; never cut short (UP5, HT9, F-20)."""
+    data = b"--x\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\n"
+    data += bytes(MAX_BODY) + b"\r\n--x--\r\n"
+    headers = {"Content-Type": f"{kind}; boundary=x"}
+    unknown: dict[str, Any] = {}
+    if chunked:
+        headers["Transfer-Encoding"] = "chunked"
+        unknown = {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+
+    answer = house.http.post("/transcribe", data=data, headers=headers, environ_overrides=unknown)
+
+    assert error(answer, 413)["code"] == "too_large"
+    assert house.recorder.calls == []
+
+
+def test_too_long_is_413() -> None:
+    """More seconds than the limit (native UP5)."""
+    house = build(max_seconds=2)
+
+    error(send(house, wav(2.5)), 413)
+    assert send(house, wav(1.5)).status_code == 200
+    house.store.close()
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "again"),
+    [(QueueFull(), 429, "2"), (NotReady("loading"), 503, "2"), (EngineError("failed"), 500, None)],
+)
+def test_refusals_say_when_to_come_back(
+    house: House, failure: STTError, status: int, again: str | None
+) -> None:
+    """A file is not stale: 429 and 503 carry Retry-After (native UP5, client OE2)."""
+    house.recorder.refusals = [failure]
+
+    answer = send(house, wav(1))
+
+    assert error(answer, status)["code"] == failure.code
+    assert answer.headers.get("Retry-After") == again
+
+
+def test_an_upload_leaves_nothing_behind(house: House) -> None:
+    """No chunk, no transcript (native UP7)."""
+    send(house, wav(1))
+
+    assert house.texts() == {}
+    assert house.recorder.snapshots == []
+
+
+def test_the_key_decides_whose_turn_it_is() -> None:
+    """With keys on the tenant is the key's, and without one nothing is decoded (HT-AUTH)."""
+    house = build({"ka": "alice"})
+    form = {"file": (io.BytesIO(wav(1)), "a"), "tenant_id": "bob"}
+
+    refused = send(house, wav(1))
+    answer = house.http.post("/transcribe", data=form, headers={"Authorization": "Bearer ka"})
+
+    assert error(refused, 401)["type"] == "authentication_error"
+    assert answer.status_code == 200
+    assert [call["tenant"] for call in house.recorder.calls] == ["alice"]
+    house.store.close()
+
+
+def test_text_that_is_no_ascii_stays_readable(house: House) -> None:
+    """Errors are JSON in UTF-8."""
+    answer = send(house, wav(1), language="ß")
+
+    assert "ß" in json.loads(answer.data)["error"]["message"]
