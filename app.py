@@ -20,6 +20,8 @@ from flask import Flask, Request, g, request
 import stt_websocket
 from api import gate, legacy, ops, page, sessions, transcripts, uploads
 from session_manager import ManagerOptions, SessionManager
+from streaming_ws import StreamOptions
+from streaming_ws import blueprint as streaming
 from stt.audio.decode import decode_file
 from stt.auth import Authenticator, Principal
 from stt.engines.base import Engine
@@ -40,8 +42,6 @@ from stt_service import PoolOptions, Service
 from stt_session import SessionOptions
 from stt_startup import announce
 from stt_timers import Timers
-from streaming_ws import StreamOptions
-from streaming_ws import blueprint as streaming
 
 ROOT = Path(__file__).resolve().parent
 OPEN_PATHS = frozenset(
@@ -101,14 +101,14 @@ def build_service(settings: Settings, metrics: Metrics, engine: Engine | None) -
             publish=manager.publish,
             ready=lambda: service.is_ready,
         ),
-        load=lambda: _engine(settings) if engine is None else engine,
+        load=lambda: metering.watched(_engine(settings) if engine is None else engine),
         pool_options=PoolOptions(settings.num_workers, settings.max_batch),
         transcript_ttl=settings.transcript_ttl_s,
         observe=metering.job_done,
         announce=lambda ready: announce(ready.state(), settings.host, settings.port),
         give_up=_give_up,
     )
-    metering.watch(manager, queue)
+    metering.watch(manager, queue, timers)
     return service
 
 
@@ -157,9 +157,7 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
             )
         },
     )
-    upload = uploads.uploader(
-        service.recorder, decode_file, whom, max_seconds=settings.max_audio_s
-    )
+    upload = uploads.uploader(service.recorder, decode_file, whom, max_seconds=settings.max_audio_s)
     described = (ROOT / "openapi.yaml").read_text(encoding="utf-8")
     for door in (
         streaming(

@@ -60,6 +60,17 @@ class SessionManager:
         return len(self._sessions)
 
     @property
+    def leaving(self) -> int:
+        """Sessions whose client is gone and whose finals are still to come."""
+        return sum(not session.is_settled for session in list(self._leaving))
+
+    @property
+    def unsent(self) -> int:
+        """Replies that wait to be sent, of all sessions."""
+        with self._lock:
+            return sum(len(session.outbox) for session in self._sessions.values())
+
+    @property
     def draining(self) -> bool:
         """Whether the service is shutting down."""
         return self._draining
@@ -82,6 +93,7 @@ class SessionManager:
             self._sessions[named] = session
             if options.subscribe:
                 self._subscribers.setdefault(tenant, {})[named] = session
+        self._around.observer.session_opened()
         log.info("session opened", extra={"session_id": named, "tenant_id": tenant})
         return session
 
@@ -98,6 +110,7 @@ class SessionManager:
             session.leave()
         except Exception:
             log.exception("a session left badly", extra={"session_id": session.id})
+        self._around.observer.session_left(session.outbox.evicted, session.outbox.given_up)
         log.info("session closed", extra={"session_id": session.id, "tenant_id": session.tenant})
 
     def publish(self, tenant: str, transcript: Transcript) -> None:
@@ -117,7 +130,7 @@ class SessionManager:
     def drain(self, timeout: float) -> bool:
         """Every session gets its finals, then close code 1012 (AD8, native W31).
 
-        Whether all finals came within ``timeout`` seconds.
+        Whether all finals came within ``timeout`` seconds; the others say what is known by then.
         """
         self.stop_admitting()
         deadline = time.monotonic() + timeout
@@ -127,6 +140,8 @@ class SessionManager:
         for session in sessions:
             session.finish_all()
         settled = [session.settle(max(0.0, deadline - time.monotonic())) for session in everyone]
+        for session in everyone:
+            session.conclude()
         for session in sessions:
             session.outbox.close(1012, "the service restarts; connect again")
         return all(settled)

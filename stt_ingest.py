@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Literal
 
-from stt.errors import NotReady, QueueFull, STTError
+from stt.errors import NotReady, QueueFull, STTError, Superseded
 from stt.events import Hypothesis, Kind, Window
 
 FINAL_DEADLINE = 0.3  # s a final may wait before it is late (recognition REC-63)
@@ -52,6 +52,8 @@ class Job:
     on_error: Callable[[STTError], None]
     promised: bool = False
     """Part of something accepted already: it is never refused and never displaced."""
+    yields: bool = False
+    """Gives way to a waiting interim of its lane instead of taking its place."""
     seconds: float = 1.0
     """About how much audio: what its tenant's clock is charged."""
     size: int = 0
@@ -114,7 +116,7 @@ class JobQueue:
     # Putting jobs in.
 
     def try_enqueue(self, job: Job, *, wait: float = 0.0) -> Admission:
-        """Accept a job, or raise QueueFull (or NotReady after ``close``).
+        """Accept a job, or raise QueueFull (or NotReady after ``close``, Superseded for `yields`).
 
         Waits at most ``wait`` seconds for room (native QU8). The caller holds no lock, and tells
         the owners of the jobs in the Admission.
@@ -126,6 +128,8 @@ class JobQueue:
                 raise NotReady("the service is shutting down")
             lane = self._lanes.setdefault(job.lane, _Lane())
             replaced = lane.interim if job.kind is Kind.INTERIM else None
+            if replaced is not None and job.yields:
+                raise Superseded
             dropped = None
             try:
                 if replaced is None:

@@ -37,6 +37,8 @@ class Outbox:
         self._closing: Closing | None = None
         self.evicted = 0
         """Interims this client lost."""
+        self.given_up = False
+        """Whether the client read so little that it was given up."""
 
     def put(self, reply: Reply) -> bool:
         """Add a reply; False when the outbox is closed. Never blocks, never raises.
@@ -82,6 +84,7 @@ class Outbox:
         error = SlowConsumer("unread finals fill the outbound queue; they are in the store")
         self._waiting[-1] = Problem(error.code, error.message, close_code=1013)
         self._closing = Closing(1013, error.code)
+        self.given_up = True
 
     def get(self, timeout: float | None = None) -> Reply | Closing | None:
         """The next reply; once closed and empty the Closing; None after ``timeout`` seconds."""

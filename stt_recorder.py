@@ -47,6 +47,7 @@ class _Chunk:
     recording: Recording
     status: str = "processing"
     text: str = ""
+    """The newest there is, of an older snapshot where this one has none."""
     final: bool = False
     touched: float = 0.0
 
@@ -91,7 +92,8 @@ class Recorder:
             label=chunk_id,
             memory=None if before is None else before.recording.memory,
         )
-        chunk = _Chunk(recording, touched=time.monotonic())
+        known = "" if before is None else before.text
+        chunk = _Chunk(recording, text=known, touched=time.monotonic())
         recording.result.add_done_callback(lambda _: self._settled(tenant, chunk_id, chunk))
         recording.start(wait=self._options.enqueue_wait)
         with self._lock:
@@ -154,20 +156,32 @@ class Recorder:
     def _settled(self, tenant: str, chunk_id: str, chunk: _Chunk) -> None:
         """A recording has ended: keep its text, or say why there is none."""
         error = chunk.recording.result.exception()
-        if error is None:
-            self._keep(tenant, chunk_id, chunk, chunk.recording.result.result())
-        elif isinstance(error, Superseded):
+        if isinstance(error, Superseded):
             return
-        else:
-            chunk.status = "dropped" if isinstance(error, Dropped) else "failed"
-            level = logging.INFO if isinstance(error, STTError) else logging.ERROR
-            log.log(level, "a chunk has no text: %s", error, extra={"chunk_id": chunk_id})
+        with self._lock:
+            newest = self._chunks.get((tenant, chunk_id), chunk)
+            if newest is not chunk and newest.status != "processing":
+                return  # a newer snapshot was answered first (native W25)
+            if error is not None:
+                self._explain(chunk_id, chunk, error)
+            elif text := chunk.recording.result.result().text:
+                newest.text = chunk.text = text
+                chunk.status = "done"
+                self._keep(tenant, chunk_id, chunk)
+            else:  # an empty result never erases or creates a transcript (native B6)
+                chunk.status = "silent"
+            if chunk.final or chunk.status == "done":
+                self._tell(tenant, chunk_id, chunk)
 
-    def _keep(self, tenant: str, chunk_id: str, chunk: _Chunk, heard: Transcription) -> None:
-        chunk.text = heard.text
-        chunk.status = "done" if chunk.text else "silent"
-        if not chunk.text:
-            return  # an empty result never erases or creates a transcript (native B6)
+    def _explain(self, chunk_id: str, chunk: _Chunk, error: BaseException) -> None:
+        chunk.status = "dropped" if isinstance(error, Dropped) else "failed"
+        level = logging.INFO if isinstance(error, STTError) else logging.ERROR
+        log.log(level, "a chunk has no text: %s", error, extra={"chunk_id": chunk_id})
+
+    # The lock is held: what is told keeps its order. The calls below are leaves (AC2).
+
+    def _keep(self, tenant: str, chunk_id: str, chunk: _Chunk) -> None:
+        heard = chunk.recording.result.result()
         words = [word.as_dict() for final in heard.finals for word in final.words]
         self._store.put(
             Stored(
@@ -179,7 +193,15 @@ class Recorder:
                 words=json.dumps(words),
             )
         )
-        self._tell(tenant, chunk_id, chunk)
+
+    def _tell(self, tenant: str, chunk_id: str, chunk: _Chunk) -> None:
+        """Push to the tenant's subscribers what a poller would find (native W29)."""
+        committed, tail = (chunk.text, "") if chunk.final else ("", chunk.text)
+        reason = "silence" if chunk.status == "silent" and not chunk.text else None
+        self._publish(
+            tenant,
+            Transcript(chunk_id, committed, tail, is_final=chunk.final, reason=reason),
+        )
 
     def _finalize(self, tenant: str, chunk_id: str) -> None:
         with self._lock:
@@ -187,18 +209,7 @@ class Recorder:
             if chunk is None or chunk.final:
                 return
             chunk.final = True
-            self._forget_newest(tenant, chunk_id)
-        if chunk.status != "processing":
-            self._tell(tenant, chunk_id, chunk)
-
-    def _forget_newest(self, tenant: str, chunk_id: str) -> None:
-        if self._newest.get(tenant) == chunk_id:
-            del self._newest[tenant]
-
-    def _tell(self, tenant: str, chunk_id: str, chunk: _Chunk) -> None:
-        """Push to the tenant's subscribers what a poller would find (native W29)."""
-        committed, tail = (chunk.text, "") if chunk.final else ("", chunk.text)
-        self._publish(
-            tenant,
-            Transcript(chunk_id=chunk_id, committed=committed, tail=tail, is_final=chunk.final),
-        )
+            if self._newest.get(tenant) == chunk_id:
+                del self._newest[tenant]
+            if chunk.status != "processing":
+                self._tell(tenant, chunk_id, chunk)

@@ -54,6 +54,7 @@ class Recording:
     ) -> None:
         self.result: Future[Transcription] = Future()
         self.memory: Memory = {} if memory is None else memory
+        """For the next recording of the same chunk; once done, no more than this one needed."""
         self.arrived = time.time_ns()
         """When the audio was received (see ``stt.store.base``)."""
         self._samples = samples
@@ -70,13 +71,13 @@ class Recording:
         self._finals: list[Final] = []
         self._error: STTError | None = None
         self._ended = False
+        self._used: Memory = {}
         self._begun = False
         self._given_up = False
 
     def start(self, *, wait: float = 0.0) -> None:
         """Queue the first utterance. Raises QueueFull or NotReady, and then nothing was queued."""
         self._go_on(wait)
-        self._begun = True
 
     def give_up(self) -> None:
         """Recognise no more of it: something newer takes its place."""
@@ -90,7 +91,7 @@ class Recording:
             if known is None:
                 self._submit(request, digest, wait)
                 return
-            self._hear(request, known)
+            self._hear(request, digest, known)
         self._finish()
 
     def _next(self) -> Request | None:
@@ -132,10 +133,12 @@ class Recording:
             on_done=partial(self._done, request, digest),
             on_error=self._fail,
             promised=self._begun and self._kind is Kind.BULK,
+            yields=self._begun,  # a newer snapshot of the chunk may wait already
             seconds=max(1.0, self._seconds),
             size=self._samples.nbytes,
             label=self._label,
         )
+        self._begun = True
         admission = self._queue.try_enqueue(job, wait=wait)
         if admission.replaced is not None:
             admission.replaced.on_error(Superseded())
@@ -148,14 +151,15 @@ class Recording:
 
     def _done(self, request: Request, digest: bytes, hypothesis: Hypothesis) -> None:
         self.memory[digest] = hypothesis
-        self._hear(request, hypothesis)
+        self._hear(request, digest, hypothesis)
         try:
             self._go_on()
         except STTError as error:
             self._fail(error)
 
-    def _hear(self, request: Request, hypothesis: Hypothesis) -> None:
+    def _hear(self, request: Request, digest: bytes, hypothesis: Hypothesis) -> None:
         with self._lock:
+            self._used[digest] = hypothesis
             self._stream.receive_hypothesis(request, hypothesis)
             self._listen()
 
@@ -175,6 +179,7 @@ class Recording:
             finals = tuple(self._finals)
             language = next((f.language for f in finals if f.language), None)
             self._release()
+            self.memory = self._used
             self.result.set_result(Transcription(finals, self._seconds, language))
 
     def _release(self) -> None:

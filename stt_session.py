@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from stt.errors import Dropped, NotReady, STTError, Superseded
+from stt.errors import Dropped, NotReady, Refused, STTError, Superseded
 from stt.events import (
     SAMPLE_RATE,
     Event,
@@ -31,6 +31,7 @@ from stt.events import (
 from stt.pace import Pace, PaceOptions
 from stt.protocols.base import Command
 from stt.replies import ChunkOpened, Pong, Problem, Reply, Silence, Speech, Transcript, Usage
+from stt.speech.chunk import Chunk
 from stt.speech.stream import SpeechOptions, SpeechStream
 from stt_chunks import ClientChunks, MintedChunks
 from stt_ingest import Job
@@ -128,8 +129,13 @@ class Session:
         self.delay = self._pace.spend(seconds, now)
 
     def restart(self, track: Track) -> Track:
-        """Forget what a chunk has heard: a snapshot that differs replaces it (native W3, B3)."""
+        """Forget what a chunk has heard: a snapshot that differs replaces it (native W3, B3).
+
+        Raises NotReady while shutting down: what was heard keeps its final then.
+        """
         with self._lock:
+            if self._stopping:
+                raise NotReady("the service is shutting down; connect again")
             track.replaced = True
             self._speech_before += track.stream.speech
             fresh = self._new_track(track.label)
@@ -149,8 +155,9 @@ class Session:
             track.end()
         with self._lock:
             if not track.over:
-                wait = self.options.finalize_timeout
-                track.timer = self._around.timers.after(wait, partial(self._time_out, track))
+                track.timer = self._around.timers.after(
+                    self.options.finalize_timeout, partial(self._time_out, track, track.chunks)
+                )
         return True
 
     def endpoint(self, track: Track) -> bool:
@@ -159,6 +166,9 @@ class Session:
             if stream.idle:
                 return False
             stream.receive_end()
+            ended = track.chunks
+        call = partial(self._time_out, track, ended)
+        self._around.timers.after(self.options.finalize_timeout, call)
         return True
 
     def repeat(self, chunk_id: str | None) -> bool:
@@ -200,14 +210,23 @@ class Session:
     def settle(self, timeout: float) -> bool:
         """Wait until every chunk has its final; whether that came in time."""
         with self._settled:
-            return self._settled.wait_for(self._is_settled, timeout)
+            return self._settled.wait_for(lambda: self.is_settled, timeout)
+
+    def conclude(self) -> None:
+        """Say of every open chunk what is known: nobody waits any longer (native W31)."""
+        with self._lock:
+            tracks = [*self._tracks.values(), *([self._minting] if self._minting else [])]
+        for track in tracks:
+            self._time_out(track, track.chunks)
 
     def usage(self) -> Usage:
         """Seconds of audio and of speech so far."""
         with self._lock:
             return self._usage()
 
-    def _is_settled(self) -> bool:
+    @property
+    def is_settled(self) -> bool:
+        """Whether every chunk has its final."""
         return not self._tracks and (self._minting is None or self._minting.stream.idle)
 
     def _withdraw_interims(self) -> None:
@@ -247,9 +266,9 @@ class Session:
         except STTError as error:
             self._around.observer.job_refused(error.code)
             self._fail(track, request, error)
-            self.say(Problem(error.code, error.message, track.label))
             return
         if admission.replaced is not None:
+            self._around.observer.replaced()
             admission.replaced.on_error(Superseded())
         if admission.dropped is not None:
             self._around.observer.job_refused(Dropped.code)
@@ -271,15 +290,20 @@ class Session:
             if track.over:
                 return
             stream.receive_failure(request, error)
-            if type(error) is Dropped:  # native W16: the victim is told
-                self._voice.put(Problem(error.code, error.message, track.label))
+            chunk = track.chunk_of(request)
+            refused = isinstance(error, Refused) and not isinstance(error, Superseded)
+            if request.kind is Kind.INTERIM and refused and chunk is not None:
+                # native W16; the failure of a final is an event of the stream
+                self._voice.put(Problem(error.code, error.message, chunk.id))
 
-    def _time_out(self, track: Track) -> None:
+    def _time_out(self, track: Track, chunks: list[Chunk]) -> None:
+        """Say what is known of chunks that should have had their final by now (native W8)."""
         with self._lock:
-            final = None if track.chunk is None else track.chunk.conclude(timed_out=True)
-            if final is not None and not track.replaced:
-                log.warning("a finalize timed out", extra={"session_id": self.id})
-                self._publish(track, final, None)
+            for chunk in [] if track.replaced else chunks:
+                final = chunk.conclude(timed_out=True)
+                if final is not None:
+                    log.warning("a final came too late", extra={"session_id": self.id})
+                    self._publish(track, final, None)
 
     # Saying; the lock is held.
 

@@ -1,4 +1,4 @@
-"""What the person who started the service reads when it is ready: what runs, and what to do next."""
+"""What the person who started the service reads once it is ready: what runs, what to do next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def announce(state: Mapping[str, object], host: str, port: int) -> None:
 
 def startup_text(state: Mapping[str, object], host: str, port: int) -> str:
     """The page's address, a curl line, the client line, the model and where it came from."""
-    reached = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  not a bind
+    reached = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     name = f"[{reached}]" if ":" in reached else reached
     url = f"http://{name}:{port}"
     origin = f" ({state['model_origin']})" if state.get("model_origin") else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from stt.audio.pcm import PcmDecoder
-from stt.events import Event, SpeechEnded, SpeechStarted
+from stt.events import Event, Request, SpeechEnded, SpeechStarted
 from stt.speech.chunk import Chunk
 from stt.speech.stream import SpeechOptions, SpeechStream
 from stt.timeline import ArrivalTimeline
@@ -63,8 +63,14 @@ class Track:
         """The client's chunk; None where the server mints them."""
         return self._chunk
 
-    def chunk_of(self, event: Event) -> Chunk | None:
-        """The chunk an event is about; None where it is about none."""
+    @property
+    def chunks(self) -> list[Chunk]:
+        """Every chunk that has no final yet."""
+        chunks = self._minted.values() if self._chunk is None else [self._chunk]
+        return [chunk for chunk in chunks if chunk.final is None]
+
+    def chunk_of(self, event: Event | Request) -> Chunk | None:
+        """The chunk an event or a request is about; None where it is about none."""
         if self._chunk is not None:
             return self._chunk
         return self._minted.get(getattr(event, "utterance", -1))

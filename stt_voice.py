@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from stt.events import Final
-from stt.replies import Reply, Transcript, Usage
+from stt.replies import Problem, Reply, Transcript, Usage
 from stt.speech.chunk import repeated
 from stt.store.base import Stored, TranscriptStore
 from stt_ingest import JobQueue
@@ -38,8 +38,26 @@ class SessionObserver(Protocol):
     def final_said(self, latency: float) -> None:
         """A final was said, so many seconds after its audio's end had arrived."""
 
+    def interim_lag(self, seconds: float) -> None:
+        """An interim was said that lacks so much of the audio received."""
+
     def job_refused(self, code: str) -> None:
         """The queue refused or displaced a job."""
+
+    def replaced(self) -> None:
+        """A waiting job gave way to a newer one of the same audio."""
+
+    def error(self, code: str) -> None:
+        """An error was said to the client."""
+
+    def stored(self, outcome: Future[None]) -> None:
+        """The store has, or has not, taken a transcript."""
+
+    def session_opened(self) -> None:
+        """A session began."""
+
+    def session_left(self, evicted: int, slow: bool) -> None:
+        """A session ended; ``evicted`` interims were never sent, ``slow``: it was given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +84,8 @@ class Voice:
 
     def put(self, reply: Reply) -> None:
         """Send a reply to the client; after the end it is lost, and nobody minds."""
+        if isinstance(reply, Problem):
+            self._around.observer.error(reply.code)
         if not self._outbox.put(reply):
             log.debug("a reply came after the end", extra={"session_id": self._session_id})
 
@@ -79,6 +99,8 @@ class Voice:
         said = replace(said, session_id=self._session_id)
         if utterance is not None:
             said = self._with_latency(track, said, utterance)
+        elif not said.is_final and said.end is not None:
+            self._around.observer.interim_lag(max(0.0, track.stream.received - said.end))
         if said.is_final:
             said = replace(said, usage=usage)
         if (said.is_final or said.speech_final) and said.committed:
@@ -111,7 +133,7 @@ class Voice:
         return replace(said, latency_s=latency)
 
     def _store(self, track: Track, said: Transcript) -> Future[None]:
-        return self._around.store.put(
+        stored = self._around.store.put(
             Stored(
                 tenant=self._tenant,
                 chunk_id=said.chunk_id,
@@ -121,3 +143,5 @@ class Voice:
                 words=json.dumps([word.as_dict() for word in said.words]),
             )
         )
+        stored.add_done_callback(self._around.observer.stored)
+        return stored

@@ -74,7 +74,8 @@ class HardServer(Server):  # type: ignore[misc]  # the library has no types
     """One WebSocket connection, as flask-sock hands it to a route's handler (RT-20).
 
     The library's constructor sets ``sock`` and ``input_buffer`` and starts the reader thread, so
-    both are properties: replacing them later would lose messages (LIB-20).
+    both are properties: replacing them later would lose messages (LIB-20). ``close_reason`` is the
+    code of the first close frame, sent or received, and 1006 where the connection just ended.
     """
 
     def __init__(
@@ -164,13 +165,16 @@ class HardServer(Server):  # type: ignore[misc]  # the library has no types
             self.finish(code, message or "")
             return
         self._send_close(code, message or "")
-        self.close_reason, self.close_message = code, message
         self.connected = False
 
     def _send_close(self, code: int, reason: str) -> None:
-        """Send the close frame, unless one has been sent already."""
+        """Send the close frame, unless one has been sent already or the connection is gone."""
         with self.sock.lock, suppress(OSError, LocalProtocolError):
-            if self.ws.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
+            if self.connected and self.ws.state in (
+                ConnectionState.OPEN,
+                ConnectionState.REMOTE_CLOSING,
+            ):
+                self.close_reason, self.close_message = code, reason
                 self.sock.send(self.ws.send(CloseConnection(code, reason or None)))
 
     def _thread(self) -> None:
@@ -180,6 +184,8 @@ class HardServer(Server):  # type: ignore[misc]  # the library has no types
         except Exception:
             log.exception("the reader thread failed")
             self._send_close(CloseReason.INTERNAL_ERROR, "internal error")
+        if self.ws.state is ConnectionState.OPEN:  # it ended without a close frame
+            self.close_reason = CloseReason.ABNORMAL_CLOSURE
         self.connected = False
         self.event.set()
         self.sock.linger()
@@ -193,7 +199,6 @@ class HardServer(Server):  # type: ignore[misc]  # the library has no types
             self.close_reason = CloseReason.MESSAGE_TOO_BIG
         elif going and self._in_flight.full and self.input_buffer.held > FAIR_SHARE:
             self._send_close(CloseReason.TRY_AGAIN_LATER, "the server holds too many bytes")
-            self.close_reason = CloseReason.TRY_AGAIN_LATER
             return False
         return going
 

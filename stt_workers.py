@@ -98,11 +98,15 @@ class WorkerPool:
                 _tell(job, answer)
             finally:
                 self._queue.finish(job)
-                self._report(job, window, answer, begun, share)
+        for (job, window), answer in zip(wanted, answers, strict=True):
+            self._report(job, window, answer, begun, share)
 
     def _recognise(self, windows: list[Window]) -> list[Hypothesis | STTError]:
         try:
-            return list(self._engine.transcribe(windows))
+            answers = self._engine.transcribe(windows)
+            if len(answers) == len(windows):
+                return list(answers)
+            raise EngineError(f"the engine gave {len(answers)} answers to {len(windows)} windows")
         except Exception as error:
             if len(windows) == 1:
                 return [_as_stt_error(error)]

@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 from stt.errors import (
     BadInput,
     Forbidden,
+    NotReady,
     STTError,
     TooLarge,
     TooManySessions,
@@ -109,7 +110,7 @@ def install_gate(
 
     Args:
         allowed_origins: beside the same origin and loopback; ``null`` and ``*`` are possible.
-        capacity: whether a new WebSocket session is welcome; asked at each handshake.
+        capacity: whether the service takes new sessions now; asked at each handshake.
         most_sockets: open WebSockets, each of which holds a thread (LIB-15); counted exactly.
         max_body_bytes: of a request, with and without Content-Length (native HT9).
         authenticate: asked at each request whose origin is allowed, preflights excepted.
@@ -172,7 +173,7 @@ def _check_handshake() -> None:
 
 
 def _take_slot(slots: threading.BoundedSemaphore, capacity: Callable[[], bool]) -> bool:
-    """Count one more WebSocket, or raise TooManySessions (RT-46)."""
+    """Count one more WebSocket; raises TooManySessions or NotReady (RT-46)."""
     if not slots.acquire(blocking=False):
         raise TooManySessions("too many sessions, try again in a moment")
     try:
@@ -182,7 +183,7 @@ def _take_slot(slots: threading.BoundedSemaphore, capacity: Callable[[], bool]) 
         raise
     if not room:
         slots.release()
-        raise TooManySessions("no new sessions at the moment")
+        raise NotReady("not ready for new sessions, or shutting down")
     return True
 
 

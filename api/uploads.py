@@ -6,6 +6,7 @@ chunk and no session (UP7). What the audio is, its content says: names and types
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Protocol, cast
 from flask import Request, Response
 from werkzeug.datastructures import CombinedMultiDict, MultiDict
 from werkzeug.exceptions import HTTPException
+from werkzeug.formparser import FormDataParser
 
 from stt.auth import Whom
 from stt.errors import BadInput, STTError, TooLarge
@@ -153,16 +155,31 @@ def _received(request: Request) -> tuple[bytes, Fields]:
     """The audio and the fields; a multipart body may leave fields to the query."""
     try:
         if request.mimetype != "multipart/form-data":
-            data = request.get_data(parse_form_data=False)
-            return _audio(data), request.args
-        part = request.files.get("file")
-        if part is None:
-            raise BadField("file", "The multipart body has no file part named 'file'.")
-        fields = CombinedMultiDict([request.form, request.args])
-        return _audio(part.read()), fields
+            return _audio(request.get_data(parse_form_data=False)), request.args
+        form, file = _parts(request)
     except HTTPException as error:  # too large for the form parser, or cut off
         kind = TooLarge if error.code == 413 else BadInput
         raise kind(error.description or "The body cannot be read.") from error
+    return _audio(file), CombinedMultiDict([form, request.args])
+
+
+def _parts(request: Request) -> tuple[MultiDict[str, str], bytes]:
+    """The fields and the file of a multipart body, in memory: the gate bounds it (UP6)."""
+    parser = FormDataParser(
+        stream_factory=lambda *_, **__: io.BytesIO(),
+        max_form_memory_size=request.max_form_memory_size,
+        max_form_parts=request.max_form_parts,
+        silent=False,
+    )
+    try:
+        _, form, files = parser.parse(
+            request.stream, request.mimetype, request.content_length, request.mimetype_params
+        )
+    except ValueError as error:
+        raise BadInput(f"The multipart body is broken: {error}.") from error
+    if "file" not in files:
+        raise BadField("file", "The multipart body has no file part named 'file'.")
+    return form, files["file"].read()
 
 
 def _audio(data: bytes) -> bytes:

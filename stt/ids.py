@@ -26,6 +26,6 @@ def shortened(value: object) -> str:
     """A value as a message may show it: at most 60 characters, whatever it is."""
     try:
         shown = repr(value)
-    except ValueError:  # an int of more digits than Python converts
+    except (ValueError, RecursionError):  # an int of too many digits, lists too deep for Python
         return f"a {type(value).__name__} too large to show"
     return shown if len(shown) <= 60 else shown[:57] + "..."

@@ -17,14 +17,17 @@ class ArrivalTimeline:
     def __init__(self) -> None:
         self._ends: deque[float] = deque(maxlen=SPAN)
         self._clocks: deque[float] = deque(maxlen=SPAN)
+        self._forgotten = -1.0  # the end of the newest audio whose arrival is forgotten
 
     def arrived(self, end: float, clock: float) -> None:
         """Audio up to ``end`` seconds was there at ``clock``."""
+        if len(self._ends) == SPAN:
+            self._forgotten = self._ends[0]
         self._ends.append(end)
         self._clocks.append(clock)
 
     def when(self, second: float) -> float | None:
         """The clock when the audio of ``second`` had arrived; None when it is forgotten."""
-        if not self._ends or second > self._ends[-1] or second < self._ends[0] - 1.0:
+        if not self._ends or second > self._ends[-1] or second <= self._forgotten:
             return None
         return self._clocks[bisect_left(self._ends, second)]

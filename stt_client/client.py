@@ -122,6 +122,8 @@ def stream(
     finally:
         with suppress(OSError, websocket.WebSocketException):
             socket.close(timeout=1)
+        # close() does nothing where the service closed first
+        socket.shutdown()  # type: ignore[no-untyped-call]
 
 
 def _connect(address: str, key: str | None) -> websocket.WebSocket:
@@ -151,6 +153,8 @@ class _Live:
         self._timeout = timeout
         self._inbox: queue.SimpleQueue[Event | BaseException] = queue.SimpleQueue()
         self._numbers = count(1)
+        self._pinging = threading.Lock()
+        """Pings leave in the order of their numbers: of merged ones the newest is answered."""
         self._over = threading.Event()
         self._sent_all: int | None = None
         """A ping with this number or a higher one left after all audio."""
@@ -218,15 +222,16 @@ class _Live:
         except BaseException as error:
             self._inbox.put(error)
             return
-        number = next(self._numbers)
-        self._sent_all = number
-        self._inbox.put({})  # wakes a reader that waits without limit
-        self._say({"type": "ping", "id": number})
+        with self._pinging:
+            self._sent_all = next(self._numbers)
+            self._inbox.put({})  # wakes a reader that waits without limit
+            self._say({"type": "ping", "id": self._sent_all})
 
     def _keep_alive(self) -> None:
         """Thread: a ping now and then, so that nobody in between takes us for gone."""
         while not self._over.wait(PING_INTERVAL):
-            self._say({"type": "ping", "id": next(self._numbers)})
+            with self._pinging:
+                self._say({"type": "ping", "id": next(self._numbers)})
 
     def _receive(self) -> None:
         """Thread: everything the service says, until it hangs up."""

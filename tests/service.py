@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from session_manager import ManagerOptions, SessionManager
 from stt.audio.pcm import samples_to_pcm16
 from stt.engines.base import Engine
-from stt.engines.fake import FakeEngine
-from stt.events import Samples
-from stt.replies import Reply, Transcript
+from stt.engines.fake import FakeEngine, Script, count_up
+from stt.events import Hypothesis, Kind, Samples, Window
+from stt.protocols.base import AppendAudio, SetChunk
+from stt.replies import Problem, Reply, Transcript
 from stt.store.base import TranscriptStore
 from stt.store.table import open_store
 from stt_ingest import JobQueue, QueueOptions
@@ -32,6 +36,7 @@ class Facts:
         self.heard = 0.0
         self.latencies: list[float] = []
         self.refused: list[str] = []
+        self.errors: list[str] = []
 
     def audio_received(self, seconds: float) -> None:
         """Audio came in."""
@@ -44,6 +49,25 @@ class Facts:
     def job_refused(self, code: str) -> None:
         """The queue refused or displaced a job."""
         self.refused.append(code)
+
+    def interim_lag(self, seconds: float) -> None:
+        """An interim was said."""
+
+    def replaced(self) -> None:
+        """A waiting job gave way."""
+
+    def error(self, code: str) -> None:
+        """An error was said."""
+        self.errors.append(code)
+
+    def stored(self, outcome: Future[None]) -> None:
+        """The store answered."""
+
+    def session_opened(self) -> None:
+        """A session began."""
+
+    def session_left(self, evicted: int, slow: bool) -> None:
+        """A session ended."""
 
 
 @dataclass
@@ -59,7 +83,9 @@ class Core:
     pool: WorkerPool
     facts: Facts = field(default_factory=Facts)
 
-    def session(self, *, tenant: str = "0000", name: str | None = None, **options: object) -> Session:
+    def session(
+        self, *, tenant: str = "0000", name: str | None = None, **options: object
+    ) -> Session:
         """A session with these options."""
         return self.manager.open(
             tenant,
@@ -101,6 +127,40 @@ def running(
         store.close()
 
 
+@contextmanager
+def held(
+    script: Script = count_up, *, only: Kind | None = None, **options: Any
+) -> Iterator[tuple[Core, FakeEngine, threading.Event]]:
+    """A core whose engine answers once the event is set; ``only``: other kinds at once."""
+    gate = threading.Event()
+
+    def answer(window: Window) -> Hypothesis | str:
+        if only in (None, window.kind):
+            gate.wait(WAIT)
+        return script(window)
+
+    engine = FakeEngine(answer)
+    with running(engine, **options) as core:
+        try:
+            yield core, engine, gate
+        finally:
+            gate.set()
+
+
+def talk(session: Session, samples: Samples, chunk: str | None = None, piece: float = 0.1) -> None:
+    """Send audio as a client does: in binary frames of ``piece`` seconds, after its chunk."""
+    if chunk is not None:
+        session.handle(SetChunk(chunk))
+    data, size = pcm(samples), 2 * round(16_000 * piece)
+    for at in range(0, len(data), size):
+        session.handle(AppendAudio(data[at : at + size]))
+
+
+def lengths(engine: FakeEngine, kind: Kind) -> list[float]:
+    """Seconds of the windows of a kind that the engine was given, oldest first."""
+    return [round(window.seconds, 1) for window in engine.windows if window.kind is kind]
+
+
 def replies(session: Session, until: Callable[[Reply], bool]) -> list[Reply]:
     """What the session says, up to and with the first reply that fits; fails after a deadline."""
     said: list[Reply] = []
@@ -131,6 +191,16 @@ def now_waiting(session: Session) -> list[Reply]:
     while not isinstance(reply := session.outbox.get(0), Closing | None):
         said.append(reply)
     return said
+
+
+def transcripts(said: Iterable[Reply]) -> list[Transcript]:
+    """The transcripts among replies."""
+    return [reply for reply in said if isinstance(reply, Transcript)]
+
+
+def problems(said: Iterable[Reply]) -> list[Problem]:
+    """The errors among replies."""
+    return [reply for reply in said if isinstance(reply, Problem)]
 
 
 def pcm(samples: Samples) -> bytes:

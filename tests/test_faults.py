@@ -126,9 +126,14 @@ def test_f06_endless_fragments(server: Served) -> None:
 
 
 def test_f06_large_message(server: Served) -> None:
-    """F-06: a client that sends 4 MB and then looks up finds 1009, not a reset."""
+    """F-06: a client that goes on with its large message and then looks up finds 1009."""
+    pause = threading.Event()
     with server.frames("/echo") as peer:
-        peer.send(BINARY, b"\0" * 4 * MB)
+        message = frame(BINARY, b"\0" * 4 * MB)
+        peer.sock.sendall(message[: 2 * MB])
+        for at in range(2 * MB, 3 * MB, MB // 5):
+            pause.wait(0.05)
+            peer.sock.sendall(message[at : at + MB // 5])  # a reset would raise here
 
         assert peer.close_code() == 1009
     server.assert_serves()

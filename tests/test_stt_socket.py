@@ -42,7 +42,7 @@ def test_frames_of_two_threads_do_not_mix(pair: tuple[socket.socket, socket.sock
     """One frame is one locked write, whoever sends it (AC4, AE6)."""
     ours, theirs = pair
     guard = GuardSock(ours, 5.0)
-    size, each = 20_000, 20
+    size, each = 500_000, 5  # more than the kernel takes at once
     senders = [
         threading.Thread(target=lambda mark=mark: [guard.send(mark * size) for _ in range(each)])
         for mark in (b"a", b"b", b"c")

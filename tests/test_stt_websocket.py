@@ -6,13 +6,14 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import flask_sock
 import pytest
 import websocket
 from flask import Flask
-from sockets import BINARY, CLOSE, PING, PONG, TEXT, Served, frame, served, until
+from simple_websocket import ConnectionClosed
+from sockets import BINARY, CLOSE, KEY, PING, PONG, TEXT, Served, frame, served, until
 
 import stt_websocket
 from stt_websocket import HardServer, SocketOptions
@@ -196,34 +197,60 @@ def test_ping_finds_a_dead_peer_and_spares_a_busy_one() -> None:
 
 def test_finish_may_be_repeated_and_send_says_closed() -> None:
     """`finish` never raises; afterwards `send` and `receive` raise ConnectionClosed (AV4)."""
-    from simple_websocket import ConnectionClosed
-
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        ws = HardServer(
-            {
-                "PATH_INFO": "/x",
-                "gunicorn.socket": ours,
-                "HTTP_HOST": "x",
-                "HTTP_UPGRADE": "websocket",
-                "HTTP_CONNECTION": "Upgrade",
-                "HTTP_SEC_WEBSOCKET_KEY": "MDEyMzQ1Njc4OWFiY2RlZg==",
-                "HTTP_SEC_WEBSOCKET_VERSION": "13",
-                "HTTP_SEC_WEBSOCKET_EXTENSIONS": "permessage-deflate",
-            },
-            default=SocketOptions(close_wait=0.1),
-        )
-        assert b"permessage-deflate" not in theirs.recv(65536)
-
+    with _pair() as (ws, theirs):
         ws.finish(1012, "x" * 500)
         ws.finish(1000)
 
         assert theirs.recv(65536)[2:4] == struct.pack("!H", 1012)
         assert not ws.thread.is_alive()
+        assert ws.close_reason == 1012
         with pytest.raises(ConnectionClosed):
             ws.send("too late")
         with pytest.raises(ConnectionClosed):
             ws.receive(0)
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (frame(CLOSE, struct.pack("!H", 4321)), 4321),
+        (frame(CLOSE), 1005),
+        (frame(TEXT, b"\xff"), 1007),
+        (frame(BINARY, b"\0" * 101), 1009),
+        (b"", 1006),
+    ],
+)
+def test_close_reason_tells_how_it_ended(sent: bytes, code: int) -> None:
+    """`close_reason` is the code of the first close frame; 1006 where there was none."""
+    with _pair() as (ws, theirs):
+        theirs.sendall(sent)
+        theirs.shutdown(socket.SHUT_WR)
+
+        with pytest.raises(ConnectionClosed):
+            ws.receive(5)
+        ws.finish(1000)
+
+        assert ws.close_reason == code
+
+
+@contextmanager
+def _pair() -> Iterator[tuple[HardServer, socket.socket]]:
+    """A connection without a web server, and the peer's socket."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        environ = {
+            "PATH_INFO": "/x",
+            "gunicorn.socket": ours,
+            "HTTP_HOST": "x",
+            "HTTP_UPGRADE": "websocket",
+            "HTTP_CONNECTION": "Upgrade",
+            "HTTP_SEC_WEBSOCKET_KEY": KEY,
+            "HTTP_SEC_WEBSOCKET_VERSION": "13",
+            "HTTP_SEC_WEBSOCKET_EXTENSIONS": "permessage-deflate",
+        }
+        ws = HardServer(environ, default=SocketOptions(close_wait=0.1, max_message_bytes=100))
+        assert b"permessage-deflate" not in theirs.recv(65536)
+        yield ws, theirs
 
 
 def test_send_to_a_peer_that_is_gone_says_closed() -> None:

@@ -262,3 +262,8 @@ def test_text_that_is_no_ascii_stays_readable(house: House) -> None:
     answer = send(house, wav(1), language="ß")
 
     assert "ß" in json.loads(answer.data)["error"]["message"]
+
+
+def test_a_huge_field_is_413(house: House) -> None:
+    """Fields other than the file are bounded on their own (native UP5)."""
+    assert error(send(house, wav(1), prompt="a" * 600_000), 413)["code"] == "too_large"

@@ -196,5 +196,7 @@ def _downmixed(frame: av.AudioFrame) -> Samples:
         values = values.reshape(-1, channels).T
     if dtype == "u1":
         values = values - full_scale
-    mean: Samples = floats_to_samples(values / full_scale).mean(axis=0, dtype=np.float32)
+    with np.errstate(invalid="ignore"):  # a signalling NaN, which floats_to_samples takes away
+        values = values / full_scale
+    mean: Samples = floats_to_samples(values).mean(axis=0, dtype=np.float32)
     return mean

@@ -16,7 +16,7 @@ from stt.errors import UndecodableAudio
 MAX_CLAIMED = 2_000_000
 """By all tables together: 11 h of AAC or Opus; some 70 MB of index."""
 
-_TABLES = re.compile(rb"stsz|stz2|stts|ctts|trun|cmov")
+_TABLES = re.compile(rb"stsz|stz2|stts|trun|cmov")
 
 
 def check_tables(data: bytes) -> None:
@@ -26,11 +26,8 @@ def check_tables(data: bytes) -> None:
         raise UndecodableAudio("The tables of the MP4 file are compressed.")
     if _is_plain_pcm(data, tables):
         return
-    claimed = 0
-    for kind, at in tables:
-        claimed += _claim(kind, data, at, MAX_CLAIMED - claimed)
-        if claimed > MAX_CLAIMED:
-            raise UndecodableAudio(f"The MP4 file claims more than {MAX_CLAIMED} packets.")
+    if sum(_claim(kind, data, at) for kind, at in tables) > MAX_CLAIMED:
+        raise UndecodableAudio(f"The MP4 file claims more than {MAX_CLAIMED} packets.")
 
 
 def _tables(data: bytes) -> Iterator[tuple[bytes, int]]:
@@ -57,31 +54,25 @@ def _outside_media(data: bytes) -> Iterator[tuple[int, int]]:
         at += size
 
 
-def _numbers(data: bytes, at: int, count: int) -> tuple[int, ...]:
-    """Big-endian 32-bit numbers, as many as there are."""
-    count = max(0, min(count, (len(data) - at) // 4))
-    return struct.unpack_from(f">{count}I", data, at)
+def _fields(data: bytes, at: int) -> tuple[int, int, int, int]:
+    """The first four numbers of a table (the first: version and flags); 0 beyond the file's end."""
+    return struct.unpack(">4I", data[at : at + 16].ljust(16, b"\0"))
 
 
-def _claim(kind: bytes, data: bytes, at: int, limit: int) -> int:
-    """How many samples a table claims; looks at no more than about ``limit`` entries."""
-    fields = (*_numbers(data, at, 3), 0, 0, 0)  # the first holds version and flags
-    if kind in (b"stsz", b"stz2"):
-        return fields[2]
-    if kind == b"trun":
-        return fields[1]
-    entries = min(fields[1], limit + 1)  # each a count and a time
-    return max(entries, sum(_numbers(data, at + 8, 2 * entries)[::2]))
+def _claim(kind: bytes, data: bytes, at: int) -> int:
+    """How many samples a table adds to the index; measured: a time table (stts) adds none."""
+    _, first, second, _ = _fields(data, at)
+    return {b"stsz": second, b"stz2": second, b"trun": first}.get(kind, 0)
 
 
 def _is_plain_pcm(data: bytes, tables: list[tuple[bytes, int]]) -> bool:
     """Whether FFmpeg indexes the file by chunks: every sample one step long, and really there."""
     for kind, at in tables:
-        fields = (*_numbers(data, at, 4), 0, 0, 0, 0)
+        _, first, second, third = _fields(data, at)
         if kind == b"stts":
-            plain = fields[1] == 1 and fields[3] == 1
+            plain = first == 1 and third == 1  # one entry: all samples, one step each
         else:
-            plain = kind == b"stsz" and 0 < fields[1] * fields[2] <= len(data)
+            plain = kind == b"stsz" and 0 < first * second <= len(data)
         if not plain:
             return False
     outside = (data.find(b"vide", start, end) for start, end in _outside_media(data))

@@ -54,15 +54,16 @@ class NativeProtocol:
     def __init__(self, session_id: str, options: NativeOptions) -> None:
         self._session_id = session_id
         self._options = options
-        self._sent: dict[str, int] = {}  # chunk -> characters of committed text sent, for deltas
+        self._sent: dict[tuple[str | None, str], str] = {}  # chunk -> committed text, for deltas
 
     # Client to server.
 
     def decode(self, message: str | bytes) -> Command | None:
         """The command in a message. Raises BadInput; the session goes on (native W14)."""
         limit = self._options.max_message_bytes
-        if len(message) > limit:
-            raise TooLarge(f"a message of {len(message)} bytes is over the limit of {limit}")
+        size = _byte_length(message)
+        if size > limit:
+            raise TooLarge(f"a message of {size} bytes is over the limit of {limit}")
         if isinstance(message, bytes):
             return AppendAudio(message)
         fields = _parsed(message)
@@ -98,7 +99,9 @@ class NativeProtocol:
     def _check_tenant(self, fields: JSON) -> None:
         only = self._options.only_tenant
         named = fields.get("tenant_id", only)
-        if only is not None and named != only:
+        if only is None or named == only:
+            return
+        if checked_id(named, "tenant_id") != only:
             raise TenantMismatch(
                 f"this connection belongs to tenant {shortened(only)}, not {shortened(named)}"
             )
@@ -149,11 +152,12 @@ class NativeProtocol:
                 return {"type": "usage", **own, **_usage(reply)}
 
     def _transcript(self, said: Transcript) -> JSON:
-        text, start = said.committed + said.tail, 0
+        text, start, key = said.committed + said.tail, 0, (said.session_id, said.chunk_id)
         if self._options.text_delta:
-            start = self._sent.get(said.chunk_id, 0)
+            sent = self._sent.get(key, "")
+            start = len(sent) if said.committed.startswith(sent) else 0  # a snapshot replaced it
             text = text[start:]
-            self._sent[said.chunk_id] = len(said.committed)
+            self._sent[key] = said.committed
         shown: JSON = {
             "type": "transcript",
             "session_id": said.session_id or self._session_id,
@@ -165,7 +169,7 @@ class NativeProtocol:
         if self._options.text_delta:
             shown["from"] = start
         if said.is_final:
-            self._sent.pop(said.chunk_id, None)
+            self._sent.pop(key, None)
         else:
             shown["committed"] = said.committed[start:]
         return shown | _details(said)
@@ -207,6 +211,12 @@ def _parsed(message: str) -> JSON:
     return fields
 
 
+def _byte_length(message: str | bytes) -> int:
+    if isinstance(message, bytes) or message.isascii():
+        return len(message)
+    return len(message.encode(errors="surrogatepass"))
+
+
 def _optional_id(fields: Mapping[str, Any]) -> str | None:
     named = fields.get("chunk_id")
     return None if named is None else checked_id(named, "chunk_id")
@@ -214,7 +224,9 @@ def _optional_id(fields: Mapping[str, Any]) -> str | None:
 
 def _ping_id(fields: Mapping[str, Any]) -> int | str | None:
     named = fields.get("id")
-    if named is None or (isinstance(named, str) and len(named) <= MAX_PING_ID):
+    if named is None:
+        return None
+    if isinstance(named, str) and len(named) <= MAX_PING_ID and named.isprintable():
         return named
     if isinstance(named, int) and not isinstance(named, bool) and abs(named) < 10**MAX_PING_ID:
         return named

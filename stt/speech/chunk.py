@@ -33,9 +33,8 @@ class Chunk:
         self._start: float | None = None
         self._end: float | None = None
         self._language: str | None = None
-        self._tail_said = False
+        self._shown: Interim | None = None  # of the open utterance, the newest
         self._heard = False
-        self._filtered = False
 
     @property
     def text(self) -> str:
@@ -52,7 +51,7 @@ class Chunk:
             case Final():
                 return self._utterance(event)
             case Failed():
-                self._heard = True
+                self._heard, self._shown = True, None
                 self._add(event.text, None)
                 return self.conclude() if self._single else None
             case Ended():
@@ -64,9 +63,11 @@ class Chunk:
         """The chunk's final with what is known now; None when it was said before (native W5)."""
         if self.final is not None:
             return None
+        if timed_out and self._shown is not None:
+            self._promote(self._shown)
         reason = None
         if not self._text and not timed_out:
-            reason = "filtered" if self._filtered or self._heard else "silence"
+            reason = "filtered" if self._heard else "silence"
         self.final = Transcript(
             chunk_id=self.id,
             committed=self._text,
@@ -86,7 +87,7 @@ class Chunk:
         tail = event.tail if event.committed.strip() else event.tail.lstrip()
         if committed and not event.committed.strip():
             tail = self._gap(event.language) + tail
-        self._tail_said = True
+        self._shown = event
         return Transcript(
             chunk_id=self.id,
             committed=committed,
@@ -99,7 +100,6 @@ class Chunk:
 
     def _utterance(self, event: Final) -> Transcript | None:
         self._heard = True
-        self._filtered = self._filtered or event.reason == "filtered"
         before = self._text
         self._add(event.text, event.language)
         if event.text:
@@ -108,8 +108,8 @@ class Chunk:
             self._words.extend(event.words[: MAX_WORDS - len(self._words)])
         if self._single:
             return self.conclude()
-        said, self._tail_said = self._tail_said, False
-        if self._text == before and not said:
+        shown, self._shown = self._shown, None
+        if self._text == before and shown is None:
             return None  # nothing was ever shown of it (native W28)
         return Transcript(
             chunk_id=self.id,
@@ -121,6 +121,12 @@ class Chunk:
             language=event.language,
             warning=self._take_warning(),
         )
+
+    def _promote(self, shown: Interim) -> None:
+        """Take text that may have changed for good: nobody waits for better (native W8)."""
+        self._add(shown.committed + shown.tail, shown.language)
+        self._start = shown.start if self._start is None else self._start
+        self._end = shown.end
 
     def _add(self, text: str, language: str | None) -> None:
         self._language = self._language or language

@@ -1,0 +1,65 @@
+# Everything that one does with Hark. `make run` is all that is needed to try it.
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:  # `check` runs its parts in order, the tests last
+.PHONY: help install run test lint types check bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+install: $(VENV)/.installed ## a virtual environment with what the service runs on
+
+run: $(VENV)/.installed ## start the service on http://127.0.0.1:5055 (docs/configuration.md)
+	@exec $(VENV)/bin/gunicorn -c gunicorn.conf.py "app:create_app()"
+
+test: $(VENV)/.installed-dev ## all tests
+	@$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/.installed-dev ## style
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+
+types: $(VENV)/.installed-dev ## static types
+	@$(VENV)/bin/mypy
+
+check: lint types test ## lint, types and tests: what must pass before a change is in
+
+bench: $(VENV)/.installed-dev ## measurements (docs/benchmarks.md)
+	@$(VENV)/bin/python -m benchmarks
+
+clean: ## remove what can be made again; transcripts in var/ stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps are touched last: an interrupted installation is taken up again.
+
+$(VENV)/.installed: requirements.txt $(VENV)/.created
+	@echo "Installing Hark into $(VENV): a minute or two, this once"
+	@$(PIP) install -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Hark needs Python 3.11 or newer. If you have one, name it: make PYTHON=python3.12 ..."; \
+	    exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(GET_VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# Debian and Ubuntu leave Python's venv out.
+define GET_VENV
+{ if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv; \
+else \
+    echo "Python's venv is missing. On Debian and Ubuntu, type this, then make again:"; \
+    echo "    sudo apt-get install -y python3-venv"; \
+    exit 1; \
+fi; }
+endef

@@ -1,0 +1,121 @@
+"""What a client chooses in the query of `/stt/stream`."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stt.errors import BadInput, UnsupportedAudio
+from stt.protocols.native import NativeOptions
+from stt.protocols.native_query import MAX_PROMPT, NativeQuery, read_query
+
+LANGUAGES = frozenset({"en", "de"})
+NAMES = [
+    "tenant_id", "session_id", "sample_rate", "encoding", "auto_chunk", "vad_events", "subscribe",
+    "json_audio", "text", "language", "task", "prompt",
+]  # fmt: skip
+
+
+def test_no_parameter_is_needed() -> None:
+    """An older client's query is empty: tenant 0000, 16 kHz int16, snapshots (W20, W27)."""
+    assert read_query({}, LANGUAGES) == NativeQuery(
+        tenant_id="0000", sample_rate=16_000, encoding="linear16", native=NativeOptions()
+    )
+
+
+def test_every_parameter_is_read() -> None:
+    """The whole table of native section 11."""
+    query = {
+        "tenant_id": "room 1",
+        "session_id": "s1",
+        "sample_rate": "48000",
+        "encoding": "linear16",
+        "auto_chunk": "1",
+        "vad_events": "true",
+        "subscribe": "tenant",
+        "json_audio": "append",
+        "text": "delta",
+        "language": "DE",
+        "task": "translate",
+        "prompt": "Hark",
+        "unknown": "ignored",
+    }
+
+    assert read_query(query, LANGUAGES) == NativeQuery(
+        tenant_id="room 1",
+        session_id="s1",
+        sample_rate=48_000,
+        auto_chunk=True,
+        vad_events=True,
+        subscribe=True,
+        native=NativeOptions(json_append=True, text_delta=True),
+        language="de",
+        task="translate",
+        prompt="Hark",
+    )
+
+
+def test_automatic_language_is_the_default() -> None:
+    """`language=auto` means what no language means."""
+    assert read_query({"language": "auto"}, LANGUAGES) == read_query({}, LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tenant_id", ""),
+        ("session_id", "x" * 129),
+        ("auto_chunk", "2"),
+        ("vad_events", "yes please"),
+        ("subscribe", "all"),
+        ("json_audio", "stream"),
+        ("text", "some"),
+        ("language", "xx"),
+        ("language", ""),
+        ("task", "sing"),
+        ("prompt", "x" * (MAX_PROMPT + 1)),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:
+    """The error says which parameter it is about (client-S1)."""
+    with pytest.raises(BadInput, match=name) as refusal:
+        read_query({name: value}, LANGUAGES)
+
+    assert refusal.value.code == "bad_request"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sample_rate", "11025"),
+        ("sample_rate", "16e3"),
+        ("sample_rate", " 16000"),
+        ("sample_rate", "-1"),
+        ("sample_rate", "١٦٠٠٠"),
+        ("sample_rate", ""),
+        ("encoding", "opus"),
+        ("encoding", ""),
+    ],
+)
+def test_audio_that_is_not_served(name: str, value: str) -> None:
+    """A rate or an encoding outside the table is `unsupported_audio` (W27)."""
+    with pytest.raises(UnsupportedAudio, match=name) as refusal:
+        read_query({name: value}, LANGUAGES)
+
+    assert refusal.value.code == "unsupported_audio"
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 24_000, 44_100, 48_000])
+def test_the_rates_served(rate: int) -> None:
+    """The five rates of the table (W27)."""
+    assert read_query({"sample_rate": str(rate)}, LANGUAGES).sample_rate == rate
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=20)))
+def test_any_query_is_read_or_refused(query: dict[str, str]) -> None:
+    """No query raises anything but BadInput, and its message is short (W14)."""
+    try:
+        read_query(query, LANGUAGES)
+    except BadInput as error:
+        assert len(error.message) < 250
