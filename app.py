@@ -35,12 +35,13 @@ from stt.speech.stream import SpeechOptions
 from stt.speech.vad import VadOptions
 from stt.store.table import open_store
 from stt_config import Settings
-from stt_ingest import JobQueue, QueueOptions
+from stt_ingest import JobQueue
+from stt_job import QueueOptions
 from stt_metering import Metering
 from stt_recorder import Recorder, RecorderOptions
 from stt_service import PoolOptions, Service
-from stt_session import SessionOptions
 from stt_startup import announce
+from stt_surroundings import SessionOptions
 from stt_timers import Timers
 
 ROOT = Path(__file__).resolve().parent

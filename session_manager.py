@@ -19,9 +19,9 @@ from stt.replies import Opened, Transcript
 from stt.store.base import TranscriptStore
 from stt_ingest import JobQueue
 from stt_outbox import Outbox
-from stt_session import Session, SessionOptions
+from stt_session import Session
+from stt_surroundings import SessionObserver, SessionOptions, Surroundings
 from stt_timers import Timers
-from stt_voice import SessionObserver, Surroundings
 
 log = logging.getLogger("stt.sessions")
 

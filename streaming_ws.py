@@ -33,7 +33,8 @@ from stt.protocols.native import NativeOptions, NativeProtocol
 from stt.protocols.native_query import NativeQuery, read_query
 from stt.replies import Problem, Transcript
 from stt_outbox import Closing
-from stt_session import Session, SessionOptions
+from stt_session import Session
+from stt_surroundings import SessionOptions
 from stt_websocket import HardServer
 
 log = logging.getLogger("stt.websocket")

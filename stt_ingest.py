@@ -1,4 +1,4 @@
-"""How audio becomes work: the job, and the one bounded queue all jobs wait in.
+"""How audio becomes work: the one bounded queue all jobs wait in.
 
 The queue decides what runs next and what is refused; it never runs anything. It calls no job's
 callbacks, whatever happens to the job: it hands displaced jobs back to whoever enqueued, who tells
@@ -18,61 +18,13 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import count
-from typing import Literal
 
-from stt.errors import NotReady, QueueFull, STTError, Superseded
-from stt.events import Hypothesis, Kind, Window
+from stt.errors import NotReady, QueueFull, Superseded
+from stt.events import Kind
+from stt_job import FINAL_DEADLINE, Admission, Job, QueueOptions
 
-FINAL_DEADLINE = 0.3  # s a final may wait before it is late (recognition REC-63)
 MAX_CLOCKS = 4096  # tenants whose clocks are remembered while they are away
-
-
-@dataclass(frozen=True, slots=True)
-class QueueOptions:
-    """How much may wait, and what happens then."""
-
-    max_jobs: int = 1000
-    max_bytes: int = 256 * 2**20
-    """Of audio held by waiting jobs (native QU1)."""
-    overflow: Literal["reject", "drop_oldest"] = "reject"
-
-
-@dataclass(eq=False, slots=True)
-class Job:
-    """One window to recognise, and who wants to know. The queue reads it and stamps the times."""
-
-    tenant: str
-    lane: str
-    kind: Kind
-    window: Callable[[], Window | None]
-    """The audio, read when a worker takes the job (AD1); None: not wanted any more."""
-    on_done: Callable[[Hypothesis], None]
-    on_error: Callable[[STTError], None]
-    promised: bool = False
-    """Part of something accepted already: it is never refused and never displaced."""
-    yields: bool = False
-    """Gives way to a waiting interim of its lane instead of taking its place."""
-    seconds: float = 1.0
-    """About how much audio: what its tenant's clock is charged."""
-    size: int = 0
-    """Bytes of audio that it alone keeps in memory."""
-    label: str = ""
-    """For the log: the chunk it is about."""
-    enqueued: float = 0.0
-    deadline: float = 0.0
-    waiting: bool = field(default=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """What an accepted job pushed out; the caller tells their owners, with no lock held."""
-
-    replaced: Job | None = None
-    """An older interim of the same lane: nothing is lost, the newer one covers its audio."""
-    dropped: Job | None = None
-    """The victim of ``drop_oldest``."""
 
 
 class _Lane:

@@ -15,8 +15,8 @@ from stt.engines.base import Engine
 from stt.errors import Dropped
 from stt.metrics import Metrics
 from stt_ingest import JobQueue
+from stt_job import JobReport
 from stt_timers import Timers
-from stt_workers import JobReport
 
 PROBE_EVERY = 1.0  # s between two looks at how late a sleep ends
 PROBE_SLEEP = 0.01  # s

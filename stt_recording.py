@@ -29,7 +29,8 @@ from stt.events import (
 )
 from stt.replies import Transcription
 from stt.speech.stream import SpeechOptions, SpeechStream
-from stt_ingest import Job, JobQueue
+from stt_ingest import JobQueue
+from stt_job import Job
 
 BLOCK = 30 * SAMPLE_RATE  # samples heard at a time: keeps at most an utterance more in memory
 

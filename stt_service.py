@@ -18,9 +18,10 @@ from stt.engines.base import Engine
 from stt.errors import SettingError
 from stt.store.base import TranscriptStore
 from stt_ingest import JobQueue
+from stt_job import JobReport
 from stt_recorder import Recorder
 from stt_timers import Timers
-from stt_workers import JobReport, WorkerPool
+from stt_workers import WorkerPool
 
 log = logging.getLogger("stt.service")
 

@@ -12,12 +12,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 
 from stt.errors import Dropped, NotReady, Refused, STTError, Superseded
 from stt.events import (
-    SAMPLE_RATE,
     Event,
     Failed,
     Final,
@@ -28,35 +26,19 @@ from stt.events import (
     SpeechStarted,
     Window,
 )
-from stt.pace import Pace, PaceOptions
+from stt.pace import Pace
 from stt.protocols.base import Command
 from stt.replies import ChunkOpened, Pong, Problem, Reply, Silence, Speech, Transcript, Usage
 from stt.speech.chunk import Chunk
-from stt.speech.stream import SpeechOptions, SpeechStream
+from stt.speech.stream import SpeechStream
 from stt_chunks import ClientChunks, MintedChunks
-from stt_ingest import Job
+from stt_job import Job
 from stt_outbox import Outbox
+from stt_surroundings import SessionOptions, Surroundings
 from stt_track import Track
-from stt_voice import Surroundings, Voice
+from stt_voice import Voice
 
 log = logging.getLogger("stt.session")
-
-
-@dataclass(frozen=True, slots=True)
-class SessionOptions:
-    """What the client of one session chose, on top of the service's defaults."""
-
-    speech: SpeechOptions = field(default_factory=SpeechOptions)
-    sample_rate: int = SAMPLE_RATE
-    encoding: str = "linear16"
-    auto_chunk: bool = False
-    """The server mints a chunk per utterance (native W33)."""
-    vad_events: bool = False
-    subscribe: bool = False
-    """Hear every transcript of the tenant (native W29)."""
-    pace: PaceOptions = field(default_factory=PaceOptions)
-    finalize_timeout: float = 30.0
-    """s after which a final says what is known (native W8)."""
 
 
 class Session:

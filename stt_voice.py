@@ -10,66 +10,20 @@ import json
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 from stt.events import Final
 from stt.replies import Problem, Reply, Transcript, Usage
 from stt.speech.chunk import repeated
-from stt.store.base import Stored, TranscriptStore
-from stt_ingest import JobQueue
+from stt.store.base import Stored
 from stt_outbox import Outbox
-from stt_timers import Timers
+from stt_surroundings import Surroundings
 from stt_track import Track
 
 log = logging.getLogger("stt.session")
 
 FINALS_KEPT = 64  # finals of a session that a second finalize can still ask for (native W7)
-
-
-class SessionObserver(Protocol):
-    """Where a session reports facts for the metrics; every method is a cheap leaf call."""
-
-    def audio_received(self, seconds: float) -> None:
-        """Audio came in."""
-
-    def final_said(self, latency: float) -> None:
-        """A final was said, so many seconds after its audio's end had arrived."""
-
-    def interim_lag(self, seconds: float) -> None:
-        """An interim was said that lacks so much of the audio received."""
-
-    def job_refused(self, code: str) -> None:
-        """The queue refused or displaced a job."""
-
-    def replaced(self) -> None:
-        """A waiting job gave way to a newer one of the same audio."""
-
-    def error(self, code: str) -> None:
-        """An error was said to the client."""
-
-    def stored(self, outcome: Future[None]) -> None:
-        """The store has, or has not, taken a transcript."""
-
-    def session_opened(self) -> None:
-        """A session began."""
-
-    def session_left(self, evicted: int, slow: bool) -> None:
-        """A session ended; ``evicted`` interims were never sent, ``slow``: it was given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """The running service as a session sees it; the same for all sessions."""
-
-    queue: JobQueue
-    store: TranscriptStore
-    timers: Timers
-    observer: SessionObserver
-    publish: Callable[[str, Transcript], None]
-    """Tell a tenant's subscribers; a leaf call."""
 
 
 class Voice:

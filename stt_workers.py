@@ -11,29 +11,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from stt.engines.base import Engine
 from stt.errors import EngineError, STTError
 from stt.events import Hypothesis, Kind, Window
-from stt_ingest import Job, JobQueue
+from stt_ingest import JobQueue
+from stt_job import Job, JobReport
 
 log = logging.getLogger("stt.workers")
-
-
-@dataclass(frozen=True, slots=True)
-class JobReport:
-    """How one job went, for the metrics."""
-
-    kind: Kind
-    wait_s: float
-    """From enqueue to a worker."""
-    run_s: float
-    """Of the batch, divided by its jobs."""
-    audio_s: float
-    late: bool
-    """Ended after its deadline (recognition REC-69)."""
-    failed: bool
 
 
 class WorkerPool:
@@ -93,12 +78,12 @@ class WorkerPool:
             return
         answers = self._recognise([window for _, window in wanted])
         share = (time.monotonic() - begun) / len(wanted)
-        for (job, window), answer in zip(wanted, answers, strict=True):
+        for (job, _), answer in zip(wanted, answers, strict=True):
             try:
                 _tell(job, answer)
             finally:
                 self._queue.finish(job)
-        for (job, window), answer in zip(wanted, answers, strict=True):
+        for (job, _), answer in zip(wanted, answers, strict=True):
             self._report(job, window, answer, begun, share)
 
     def _recognise(self, windows: list[Window]) -> list[Hypothesis | STTError]:

@@ -19,10 +19,12 @@ from stt.protocols.base import AppendAudio, SetChunk
 from stt.replies import Problem, Reply, Transcript
 from stt.store.base import TranscriptStore
 from stt.store.table import open_store
-from stt_ingest import JobQueue, QueueOptions
+from stt_ingest import JobQueue
+from stt_job import QueueOptions
 from stt_outbox import Closing
 from stt_recorder import Recorder, RecorderOptions
-from stt_session import Session, SessionOptions
+from stt_session import Session
+from stt_surroundings import SessionOptions
 from stt_timers import Timers
 from stt_workers import WorkerPool
 

@@ -49,8 +49,12 @@ class Answer:
 class Frames:
     """A WebSocket client that sends any bytes, legal or not, and reads one frame at a time."""
 
-    def __init__(self, port: int, path: str, *, headers: str = "", timeout: float = 10) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    def __init__(self, port: int, path: str, *, headers: str = "", window: int = 0) -> None:
+        self.sock = socket.socket()
+        if window:  # bytes; a small one makes the server's writes partial
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        self.sock.settimeout(10)
+        self.sock.connect(("127.0.0.1", port))
         self.sock.sendall(handshake(path, headers).encode())
         self._read = self.sock.makefile("rb")
         self.answer = read_answer(self._read)

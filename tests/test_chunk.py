@@ -253,9 +253,7 @@ def test_committed_text_only_grows(
     chunk, settled = Chunk("7"), ""
     for number, (interims, text, language) in enumerate(heard):
         for committed, tail in interims:
-            (shown,) = said(
-                chunk, interim(committed, " " + tail, number=number, language=language)
-            )
+            (shown,) = said(chunk, interim(committed, " " + tail, number=number, language=language))
             assert shown.committed.startswith(settled)
         for ended in said(chunk, final(text, number=number, language=language)):
             assert ended.committed.startswith(settled)

@@ -378,6 +378,19 @@ def test_an_mp4_cannot_claim_memory(kind: bytes) -> None:
     assert megabytes < 60
 
 
+def test_a_wav_cannot_claim_memory() -> None:
+    """runtime RT-60: a title that claims 1.7 GB took 2 GB and 6 s; a format chunk may not either."""
+    plain = wav(pcm16(tone(16000, 0.5)))
+    title = b"LIST" + struct.pack("<I", 0xB700001A) + b"INFOINAM" + struct.pack("<I", 0x67676767)
+    cut = plain[:36] + title + plain[36:]
+    long_format = plain[:16] + struct.pack("<I", 0x70000000) + plain[20:]
+
+    results = [peak_memory(data, max_seconds=10) for data in (cut, long_format)]
+
+    assert [answer for answer, _ in results] == ["UndecodableAudio"] * 2
+    assert max(megabytes for _, megabytes in results) < 60
+
+
 def test_a_cut_table_is_no_crash() -> None:
     """The file may end inside a table, or a box, and a box may have a 64-bit length."""
     long_box = struct.pack(">I4sQ", 1, b"free", 32) + bytes(16)
@@ -628,7 +641,8 @@ def test_even_a_demuxer_that_wants_to_open_something_cannot(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """runtime RT-63: the second lock, were a script ever taken for audio."""
-    monkeypatch.setattr("stt.audio.decode.sniff", lambda data: Container(demuxer, options))
+    monkeypatch.setattr("stt.audio.decode.sniff", lambda data: Container(demuxer, data))
+    monkeypatch.setattr("stt.audio.decode.OPTIONS", options)
 
     test_a_script_that_names_a_file_or_address_opens_nothing(script, tmp_path, listener)
 

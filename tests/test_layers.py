@@ -18,8 +18,8 @@ PLACES = ("*.py", "stt/**/*.py", "api/*.py", "stt_client/*.py", "benchmarks/*.py
 
 FLOOR_0 = ("stt.events", "stt.errors", "stt.replies", "stt.ids")
 RUNTIME = (
-    "session_manager", "stt_chunks", "stt_ingest", "stt_metering", "stt_outbox", "stt_recorder",
-    "stt_recording", "stt_session", "stt_timers", "stt_track", "stt_voice",
+    "session_manager", "stt_chunks", "stt_ingest", "stt_job", "stt_metering", "stt_outbox",
+    "stt_recorder", "stt_recording", "stt_session", "stt_surroundings", "stt_timers", "stt_track", "stt_voice",
 )  # fmt: skip
 SIBLINGS = ("stt.audio.pcm", "stt.metrics", "stt.pace", "stt.timeline", "stt.sources")
 SEAMS = ("stt.protocols.base", "stt.store.base")
@@ -36,10 +36,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "stt.engines": (*FLOOR_0, "stt.engines"),  # AL3
     "stt.store": (*FLOOR_0, "stt.store"),
     "stt.protocols": (*FLOOR_0, "stt.protocols"),
-    "stt_ingest": FLOOR_0,  # AL4
-    "stt_workers": (*FLOOR_0, "stt_ingest", "stt.engines.base"),  # AL5
+    "stt_job": FLOOR_0,
+    "stt_ingest": (*FLOOR_0, "stt_job"),  # AL4
+    "stt_workers": (*FLOOR_0, "stt_ingest", "stt_job", "stt.engines.base"),  # AL5
     **dict.fromkeys(  # AL6
-        set(RUNTIME) - {"stt_ingest"}, (*FLOOR_0, *RUNTIME, *SEAMS, *SIBLINGS, "stt.speech")
+        set(RUNTIME) - {"stt_ingest", "stt_job"},
+        (*FLOOR_0, *RUNTIME, *SEAMS, *SIBLINGS, "stt.speech"),
     ),
     "stt_service": (*FLOOR_0, *RUNTIME, *SEAMS, "stt_workers", "stt.engines.base"),  # it owns them
     "stt_websocket": (*FLOOR_0, "stt_socket"),

@@ -9,7 +9,8 @@ import pytest
 
 from stt.errors import NotReady, QueueFull, STTError
 from stt.events import Hypothesis, Kind, Window
-from stt_ingest import Job, JobQueue, QueueOptions
+from stt_ingest import JobQueue
+from stt_job import Job, QueueOptions
 
 
 def job(

@@ -35,6 +35,7 @@ _FORMATS: dict[str, tuple[str, float]] = {
     "dbl": ("f8", 1.0),
 }
 """Of FFmpeg's sample formats: the dtype, and its full scale."""
+OPTIONS = {"protocol_whitelist": "none"}  # of FFmpeg, RT-63
 DEADLINE = 60.0  # seconds of decoding, RT-62
 
 
@@ -109,10 +110,10 @@ def _decode_container(data: bytes, collected: _Collected) -> None:
     container = sniff(data)
     try:
         with av.open(
-            io.BytesIO(data),
+            io.BytesIO(container.data),
             mode="r",
             format=container.name,
-            options={"protocol_whitelist": "none", **container.options},
+            options=OPTIONS,
             metadata_errors="ignore",
             timeout=max(collected.seconds_left(), 0.001),
             io_open=_refuse_to_open,

@@ -1,0 +1,73 @@
+"""One piece of work: what is recognised, for whom, and how it went. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from stt.errors import STTError
+from stt.events import Hypothesis, Kind, Window
+
+FINAL_DEADLINE = 0.3  # s a final may wait before it is late (recognition REC-63)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOptions:
+    """How much may wait, and what happens then."""
+
+    max_jobs: int = 1000
+    max_bytes: int = 256 * 2**20
+    """Of audio held by waiting jobs (native QU1)."""
+    overflow: Literal["reject", "drop_oldest"] = "reject"
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """One window to recognise, and who wants to know. The queue reads it and stamps the times."""
+
+    tenant: str
+    lane: str
+    kind: Kind
+    window: Callable[[], Window | None]
+    """The audio, read when a worker takes the job (AD1); None: not wanted any more."""
+    on_done: Callable[[Hypothesis], None]
+    on_error: Callable[[STTError], None]
+    promised: bool = False
+    """Part of something accepted already: it is never refused and never displaced."""
+    yields: bool = False
+    """Gives way to a waiting interim of its lane instead of taking its place."""
+    seconds: float = 1.0
+    """About how much audio: what its tenant's clock is charged."""
+    size: int = 0
+    """Bytes of audio that it alone keeps in memory."""
+    label: str = ""
+    """For the log: the chunk it is about."""
+    enqueued: float = 0.0
+    deadline: float = 0.0
+    waiting: bool = field(default=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What an accepted job pushed out; the caller tells their owners, with no lock held."""
+
+    replaced: Job | None = None
+    """An older interim of the same lane: nothing is lost, the newer one covers its audio."""
+    dropped: Job | None = None
+    """The victim of ``drop_oldest``."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport:
+    """How one job went, for the metrics."""
+
+    kind: Kind
+    wait_s: float
+    """From enqueue to a worker."""
+    run_s: float
+    """Of the batch, divided by its jobs."""
+    audio_s: float
+    late: bool
+    """Ended after its deadline (recognition REC-69)."""
+    failed: bool
