@@ -9,14 +9,16 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import Future
+from typing import TypeVar
 
 from session_manager import SessionManager
-from stt.engines.base import Engine
 from stt.errors import Dropped
 from stt.metrics import Metrics
 from stt_ingest import JobQueue
 from stt_job import JobReport
 from stt_timers import Timers
+
+T = TypeVar("T")
 
 PROBE_EVERY = 1.0  # s between two looks at how late a sleep ends
 PROBE_SLEEP = 0.01  # s
@@ -29,7 +31,7 @@ class Metering:
         self._metrics = metrics
         self._overflow = overflow
         self._retries = 0
-        self._engine: Engine | None = None
+        self._engine: object = None
         self.audio_received = metrics.audio_received
         self.final_said = metrics.final_said
         self.interim_lag = metrics.interim_lag
@@ -37,7 +39,7 @@ class Metering:
         self.session_opened = metrics.session_opened
         self.replaced = metrics.replaced
 
-    def watched(self, engine: Engine) -> Engine:
+    def watched(self, engine: T) -> T:
         """Count the engine's retries from now on; the engine, for chaining."""
         self._engine = engine
         return engine

@@ -83,7 +83,7 @@ class WorkerPool:
                 _tell(job, answer)
             finally:
                 self._queue.finish(job)
-        for (job, _), answer in zip(wanted, answers, strict=True):
+        for (job, window), answer in zip(wanted, answers, strict=True):
             self._report(job, window, answer, begun, share)
 
     def _recognise(self, windows: list[Window]) -> list[Hypothesis | STTError]:

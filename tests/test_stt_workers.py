@@ -13,8 +13,9 @@ import pytest
 from stt.engines.fake import FakeEngine
 from stt.errors import EngineError, STTError, Superseded
 from stt.events import Hypothesis, Kind, Window
-from stt_ingest import Job, JobQueue
-from stt_workers import JobReport, WorkerPool
+from stt_ingest import JobQueue
+from stt_job import Job, JobReport
+from stt_workers import WorkerPool
 
 WAIT = 10.0  # s; a deadline, not a delay
 Answer = tuple[str, Hypothesis | STTError]
