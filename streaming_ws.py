@@ -132,7 +132,7 @@ def _refuse(ws: HardServer, error: STTError) -> int:
     codes: Mapping[type[STTError], int] = {
         UnsupportedAudio: 1003,
         SessionInUse: 1008,
-        NotReady: 1013,
+        NotReady: 1012,
     }
     problem = Problem(error.code, error.message)
     try:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+
+import pytest
 
 from stt.events import Final, Word
 from stt.replies import Pong, Transcript, Usage
@@ -48,10 +51,16 @@ class Room:
         return reply
 
 
-def test_an_interim_is_sent_and_not_stored() -> None:
-    """It carries its session; no usage, no store, no repetition."""
-    room = Room()
+@pytest.fixture
+def room() -> Iterator[Room]:
+    """A room of its own."""
+    made = Room()
+    yield made
+    made.store.close()
 
+
+def test_an_interim_is_sent_and_not_stored(room: Room) -> None:
+    """It carries its session; no usage, no store, no repetition."""
     reply = room.says(Transcript("7", "one", " two"))
 
     assert (reply.session_id, reply.usage, reply.stored, reply.seq) == ("s", None, None, 1)
@@ -60,10 +69,8 @@ def test_an_interim_is_sent_and_not_stored() -> None:
     assert not room.voice.repeat("7")
 
 
-def test_a_final_is_stored_with_its_words() -> None:
+def test_a_final_is_stored_with_its_words(room: Room) -> None:
     """Its future is done when the store has it; it carries the usage (M9, DM7)."""
-    room = Room()
-
     reply = room.says(Transcript("7", "one", is_final=True, words=(Word(" one", 0.5, 1.0, 0.9),)))
 
     assert reply.usage == USAGE
@@ -77,10 +84,8 @@ def test_a_final_is_stored_with_its_words() -> None:
     ]
 
 
-def test_an_endpoint_is_stored_as_not_final() -> None:
+def test_an_endpoint_is_stored_as_not_final(room: Room) -> None:
     """What is committed at an endpoint survives a crash before the chunk's final."""
-    room = Room()
-
     reply = room.says(Transcript("7", "one", speech_final=True))
 
     assert reply.stored is not None
@@ -91,9 +96,8 @@ def test_an_endpoint_is_stored_as_not_final() -> None:
     assert reply.usage is None
 
 
-def test_an_empty_final_is_not_stored() -> None:
+def test_an_empty_final_is_not_stored(room: Room) -> None:
     """It neither erases a transcript nor creates one (B6)."""
-    room = Room()
     stored = room.says(Transcript("7", "one", is_final=True)).stored
     assert stored is not None
     stored.result(WAIT)
@@ -104,9 +108,8 @@ def test_an_empty_final_is_not_stored() -> None:
     assert [(row.chunk_id, row.text) for row in room.store.chunks("t")] == [("7", "one")]
 
 
-def test_a_final_is_repeated_as_it_was() -> None:
+def test_a_final_is_repeated_as_it_was(room: Room) -> None:
     """By its name, or the newest one; without usage, and not stored again (W7)."""
-    room = Room()
     room.says(Transcript("7", "one", is_final=True))
     room.says(Transcript("8", "two", is_final=True))
 
@@ -119,9 +122,8 @@ def test_a_final_is_repeated_as_it_was() -> None:
     assert not room.voice.repeat("9")
 
 
-def test_finals_are_kept_in_bounds() -> None:
+def test_finals_are_kept_in_bounds(room: Room) -> None:
     """The newest finals can be asked for again; memory does not grow with the chunks (W7)."""
-    room = Room()
     for number in range(FINALS_KEPT + 1):
         room.says(Transcript(str(number), "", is_final=True))
 
@@ -130,9 +132,8 @@ def test_finals_are_kept_in_bounds() -> None:
     assert room.voice.has_final(str(FINALS_KEPT))
 
 
-def test_latency_counts_from_the_arrival_of_the_utterances_end() -> None:
+def test_latency_counts_from_the_arrival_of_the_utterances_end(room: Room) -> None:
     """The time a user felt: since the audio of the end was there (B34)."""
-    room = Room()
     room.track = Track("7", SpeechOptions(), "linear16", 16_000)
     room.track.feed(pcm(speech(1.0)), time.monotonic() - 5)
     room.track.feed(pcm(speech(1.0)), time.monotonic())
@@ -148,9 +149,8 @@ def test_latency_counts_from_the_arrival_of_the_utterances_end() -> None:
     assert room.facts.latencies == [early.latency_s, fresh.latency_s]
 
 
-def test_after_the_end_nothing_is_sent_and_nobody_minds() -> None:
+def test_after_the_end_nothing_is_sent_and_nobody_minds(room: Room) -> None:
     """A closed outbox takes no reply; the text is stored and published all the same (W23)."""
-    room = Room()
     room.outbox.close()
 
     room.voice.put(Pong())
@@ -158,4 +158,3 @@ def test_after_the_end_nothing_is_sent_and_nobody_minds() -> None:
 
     assert isinstance(room.outbox.get(0), Closing)
     assert len(room.published) == 1
-    room.store.close()
