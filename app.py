@@ -15,12 +15,12 @@ import time
 from pathlib import Path
 
 import yaml
-from flask import Flask, Request, g, request
+from flask import Flask, Request, Response, g, request
 
 import stt_websocket
 from api import gate, legacy, ops, page, sessions, transcripts, uploads
 from session_manager import ManagerOptions, SessionManager
-from streaming_ws import StreamOptions
+from streaming_ws import DoorOptions
 from streaming_ws import blueprint as streaming
 from stt.audio.decode import decode_file
 from stt.auth import Authenticator, Principal
@@ -34,7 +34,8 @@ from stt.speech.endpointing import EndpointingOptions
 from stt.speech.stream import SpeechOptions
 from stt.speech.vad import VadOptions
 from stt.store.table import open_store
-from stt_config import Settings
+from stt_config import Settings, unknown_names
+from stt_connection import ConnectionOptions
 from stt_ingest import JobQueue
 from stt_job import QueueOptions
 from stt_metering import Metering
@@ -43,6 +44,8 @@ from stt_service import PoolOptions, Service
 from stt_startup import announce
 from stt_surroundings import SessionOptions
 from stt_timers import Timers
+
+log = logging.getLogger("stt.app")
 
 ROOT = Path(__file__).resolve().parent
 OPEN_PATHS = frozenset(
@@ -60,6 +63,8 @@ def create_app(settings: Settings | None = None, *, engine: Engine | None = None
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+    for slip in unknown_names():
+        log.warning("%s", slip)
     sys.setswitchinterval(settings.switch_interval_s)
     metrics = Metrics()
     service = build_service(settings, metrics, engine)
@@ -148,6 +153,7 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
         max_body_bytes=settings.max_content_length,
         authenticate=lambda asked: _authenticate(auth, asked),
     )
+    app.after_request(lambda response: _count_refusal(metrics, response))
     stt_websocket.install(
         app,
         {
@@ -163,18 +169,18 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
     for door in (
         streaming(
             service.manager,
-            SessionOptions(
-                speech=_speech(settings),
-                pace=PaceOptions(settings.audio_rate, settings.audio_burst_s),
-                finalize_timeout=settings.finalize_timeout_s,
-            ),
-            StreamOptions(
-                idle_timeout=settings.ws_idle_timeout_s,
+            DoorOptions(
+                session=SessionOptions(
+                    speech=_speech(settings),
+                    pace=PaceOptions(settings.audio_rate, settings.audio_burst_s),
+                    finalize_timeout=settings.finalize_timeout_s,
+                ),
+                connection=ConnectionOptions(idle_timeout=settings.ws_idle_timeout_s),
                 max_message_bytes=settings.max_message_bytes,
                 strict_tenant=settings.strict_tenant,
             ),
             lambda: service.languages,
-            metrics.session_closed,
+            metrics,
         ),
         legacy.blueprint(service.recorder, upload, whom, reject_status=settings.reject_status),
         transcripts.blueprint(service.store, service.recorder, whom, sources),
@@ -206,6 +212,14 @@ def _authenticate(auth: Authenticator, asked: Request) -> None:
         ticket=asked.args.get("ticket"),
     )
     g.tenant_id = g.principal.tenant_id if g.principal else None
+
+
+def _count_refusal(metrics: Metrics, response: Response) -> Response:
+    """Count the WebSocket handshakes that the gate refused."""
+    rule = request.url_rule
+    if rule is not None and rule.websocket and response.is_json and response.json is not None:
+        metrics.connect(str(response.json.get("code")))
+    return response
 
 
 def whom() -> Principal | None:

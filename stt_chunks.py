@@ -84,7 +84,10 @@ class ClientChunks:
 
     def _set(self, chunk_id: str) -> None:
         previous, self._current = self._current, chunk_id
-        if previous is not None and previous != chunk_id:
+        if previous == chunk_id:
+            return
+        self._complained = None  # what is refused now is a new run
+        if previous is not None:
             self._session.end(previous)  # native W9
 
     def _finalize(self, chunk_id: str | None) -> None:

@@ -292,8 +292,9 @@ def table() -> dict[str, Setting]:
     return {column.name: column.metadata["setting"] for column in fields(Settings)}
 
 
-def unknown_names(environ: Mapping[str, str]) -> list[str]:
+def unknown_names(environ: Mapping[str, str] | None = None) -> list[str]:
     """A sentence for each ``STT_`` variable that is no setting: most likely a slip of the pen."""
+    environ = os.environ if environ is None else environ
     known = {setting.name for setting in table().values()}
     strange = sorted(name for name in environ if name.startswith("STT_"))
     sentences = []

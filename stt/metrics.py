@@ -56,7 +56,6 @@ METRICS = (
     Metric("hark_jobs_replaced_total", "counter", "Waiting jobs replaced by a newer snapshot."),
     Metric("hark_jobs_displaced_total", "counter", "Waiting jobs displaced by drop_oldest."),
     Metric("hark_engine_rejects_total", "counter", "Jobs refused, by policy.", ("policy",)),
-    Metric("hark_duplicate_results_total", "counter", "Results that came twice, ignored."),
     Metric("hark_short_context_retry_total", "counter", "Windows decoded again in full context."),
     Metric("hark_final_latency_seconds", "histogram", "From arrival of an utterance's end."),
     Metric("hark_interim_lag_seconds", "histogram", "Audio received, not yet in an interim."),
@@ -65,7 +64,6 @@ METRICS = (
     Metric("hark_slow_consumer_total", "counter", "Sessions ended for not reading."),
     Metric("hark_store_failures_total", "counter", "Transcripts the store did not take."),
     Metric("hark_gil_lag_seconds", "histogram", "How late a 10 ms sleep ends.", (), _LAG),
-    Metric("hark_accept_lag_seconds", "histogram", "Of our own probe of /healthz.", (), _LAG),
 )
 """Every metric of Hark's own; those of the process and of Python come from prometheus_client."""
 
@@ -180,10 +178,6 @@ class Metrics:
         """The full queue refused a job; the overflow policy in force (native QU6)."""
         self._count("hark_engine_rejects_total", policy=policy)
 
-    def duplicate_result(self) -> None:
-        """A result came for a job that had one already (runtime RT-85)."""
-        self._count("hark_duplicate_results_total")
-
     def short_context_retry(self) -> None:
         """A window was decoded again with the full encoder context (recognition REC-44)."""
         self._count("hark_short_context_retry_total")
@@ -197,10 +191,6 @@ class Metrics:
     def gil_lag(self, seconds: float) -> None:
         """A thread that slept 10 ms woke up so many seconds late."""
         self._histograms["hark_gil_lag_seconds"].observe(seconds)
-
-    def accept_lag(self, seconds: float) -> None:
-        """Our own request to /healthz took so long."""
-        self._histograms["hark_accept_lag_seconds"].observe(seconds)
 
     def _count(self, name: str, amount: float = 1, **labels: str) -> None:
         """Add to a counter; less than nothing is left out, for a counter never falls."""

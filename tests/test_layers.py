@@ -19,7 +19,8 @@ PLACES = ("*.py", "stt/**/*.py", "api/*.py", "stt_client/*.py", "benchmarks/*.py
 FLOOR_0 = ("stt.events", "stt.errors", "stt.replies", "stt.ids")
 RUNTIME = (
     "session_manager", "stt_chunks", "stt_ingest", "stt_job", "stt_metering", "stt_outbox",
-    "stt_recorder", "stt_recording", "stt_session", "stt_surroundings", "stt_timers", "stt_track", "stt_voice",
+    "stt_recorder", "stt_recording", "stt_session", "stt_surroundings", "stt_timers", "stt_track",
+    "stt_voice",
 )  # fmt: skip
 SIBLINGS = ("stt.audio.pcm", "stt.metrics", "stt.pace", "stt.timeline", "stt.sources")
 SEAMS = ("stt.protocols.base", "stt.store.base")
@@ -45,7 +46,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "stt_service": (*FLOOR_0, *RUNTIME, *SEAMS, "stt_workers", "stt.engines.base"),  # it owns them
     "stt_websocket": (*FLOOR_0, "stt_socket"),
-    "streaming_ws": (*DOORWAY, "stt_websocket"),  # AL7
+    "stt_connection": (*DOORWAY, "stt_websocket"),  # AL7
+    "streaming_ws": (*DOORWAY, "stt_websocket", "stt_connection"),
     "api": DOORWAY,
     "stt_config": (*FLOOR_0, "stt_readers"),  # AL8
     "gunicorn.conf": (*FLOOR_0, "stt_config", "gunicorn_worker"),
@@ -60,7 +62,8 @@ WHERE: dict[str, tuple[str, ...]] = {
     "faster_whisper": ("stt.engines",), "ctranslate2": ("stt.engines",), "av": ("stt.audio",),
     "prometheus_client": ("stt.metrics",), "flask": DOORS, "werkzeug": DOORS,
     "flask_sock": ("streaming_ws", "stt_websocket"), "wsproto": ("stt_websocket",),
-    "simple_websocket": ("streaming_ws", "stt_websocket"), "gunicorn": ("gunicorn_worker",),
+    "simple_websocket": ("streaming_ws", "stt_connection", "stt_websocket"),
+    "gunicorn": ("gunicorn_worker",),
     "websocket": ("stt_client",), "stt_config": ("app", "gunicorn.conf"),
     "stt_readers": ("stt_config",),
 }  # fmt: skip

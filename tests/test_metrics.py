@@ -46,11 +46,9 @@ FACTS: list[tuple[str, tuple[Any, ...], dict[str, float]]] = [
     ("replaced", (), {"hark_jobs_replaced_total": 1}),
     ("displaced", (), {"hark_jobs_displaced_total": 1}),
     ("rejected", ("reject",), {"hark_engine_rejects_total policy=reject": 1}),
-    ("duplicate_result", (), {"hark_duplicate_results_total": 1}),
     ("short_context_retry", (), {"hark_short_context_retry_total": 1}),
     ("store_failed", (), {"hark_store_failures_total": 1}),
     ("gil_lag", (0.004,), {"hark_gil_lag_seconds_sum": 0.004}),
-    ("accept_lag", (0.02,), {"hark_accept_lag_seconds_sum": 0.02}),
 ]
 
 

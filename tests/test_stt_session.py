@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -417,7 +418,7 @@ def test_a_final_that_takes_too_long_says_what_is_known() -> None:
     """After the timeout: the text shown last, `timed_out`; the late result counts no more (W8)."""
     with held(only=Kind.FINAL) as (core, _, gate):
         session = core.session(finalize_timeout=0.02)
-        talk(session, speech(2.0), "1")
+        talk(session, speech(1.0), "1")
         shown = transcripts(replies(session, has_tail))[-1]
 
         session.handle(Finalize())
@@ -566,12 +567,12 @@ def test_the_victim_of_drop_oldest_is_told() -> None:
 
         talk(newer, speech(1.2), "n")
         (problem,) = problems(now_waiting(victim))
+        assert problems(now_waiting(newer)) == []
         victim.handle(Finalize())
         gate.set()
 
         assert (problem.code, problem.chunk_id) == ("dropped", "v")
         assert final(victim).committed == "one two"
-        assert problems(now_waiting(newer)) == []
         assert core.facts.refused[0] == "dropped"
 
 
@@ -638,7 +639,7 @@ def test_one_interim_of_a_session_at_a_time() -> None:
     """Ten more seconds while an interim runs make no second request; the next hears all (AD2, QU3)."""
     with held(workers=2) as (core, engine, gate):
         session = core.session()
-        talk(session, speech(1.2), "1")
+        talk(session, speech(1.0), "1")
         assert engine.wait_for(1)
         talk(session, speech(10.0))
         assert core.queue.depth == {"interim": 0, "ordered": 0, "running": 1}
@@ -647,7 +648,7 @@ def test_one_interim_of_a_session_at_a_time() -> None:
         assert engine.wait_for(2)
         assert core.queue.join(WAIT)
 
-        assert lengths(engine, Kind.INTERIM)[:2] == [1.0, 11.2]
+        assert lengths(engine, Kind.INTERIM)[:2] == [1.0, 11.0]
 
 
 def test_an_interim_that_waits_hears_what_came_meanwhile() -> None:
@@ -719,7 +720,7 @@ def test_whole_text_of_several_utterances() -> None:
         assert [reply.end for reply in ends] == pytest.approx([2.0, 4.0], abs=0.1)
         assert [reply.is_final for reply in said] == [False] * (len(said) - 1) + [True]
         assert said[-1].committed == ends[-1].committed
-        for before, after in zip(said, said[1:], strict=False):
+        for before, after in pairwise(said):
             assert (after.committed + after.tail).startswith(before.committed)
 
 
@@ -1041,7 +1042,8 @@ def test_any_order_of_commands_gives_every_chunk_one_final() -> None:
         session.finish_all()
         assert session.settle(WAIT)
 
-        said = transcripts(now_waiting(session))
+        heard = transcripts(now_waiting(session))
+        said = [reply for reply in heard if reply.reason != "unknown"]  # asked for before its audio
         finals = [reply.chunk_id for reply in said if reply.is_final]
 
         assert fed <= set(finals)

@@ -1,0 +1,175 @@
+"""One WebSocket connection: commands in, replies out, whatever protocol it speaks.
+
+Two threads (runtime RT-05): the reader, which is the request's own thread and never waits for the
+engine (AC5), and one writer, the only one that sends messages (AC4). Neither lets an exception out:
+Flask would write an HTTP error into the WebSocket (LIB-10).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import TimeoutError as NotStoredYet
+from dataclasses import dataclass
+from typing import Protocol
+
+from simple_websocket import ConnectionClosed
+
+from stt.errors import BadInput, IdleTimeout, RateLimited, STTError, TooManyErrors
+from stt.protocols.base import AppendAudio, Command, ReplaceAudio, WireProtocol
+from stt.replies import Problem, Transcript
+from stt_outbox import Closing
+from stt_session import Session
+from stt_websocket import HardServer
+
+log = logging.getLogger("stt.websocket")
+
+STORE_WAIT = 10.0  # s a final waits for the store before it is sent all the same
+
+
+class ConnectionObserver(Protocol):
+    """Where the door reports facts for the metrics; every method is a cheap leaf call."""
+
+    def connect(self, result: str) -> None:
+        """A client tried to connect: ``ok``, or the code of the error that refused it."""
+
+    def session_closed(self, code: int) -> None:
+        """A connection ended with this close code."""
+
+    def frames_dropped(self, why: str) -> None:
+        """A message with audio could not be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOptions:
+    """How a connection is treated."""
+
+    idle_timeout: float = 300.0
+    """s without client data until it is closed (native W18)."""
+    max_errors: int = 50
+    """Bad messages until it is closed (runtime RT-26)."""
+    max_wait: float = 10.0
+    """s of waiting at a stretch, for audio ahead of real time, until the client is told."""
+
+
+class Connection:
+    """A session's wire: `serve` until one side ends it."""
+
+    def __init__(
+        self,
+        ws: HardServer,
+        protocol: WireProtocol,
+        session: Session,
+        options: ConnectionOptions,
+        observer: ConnectionObserver,
+    ) -> None:
+        self._ws = ws
+        self._protocol = protocol
+        self._session = session
+        self._options = options
+        self._observer = observer
+        self._gone = threading.Event()
+        """Nothing can be sent any more."""
+        self._about = {"session_id": session.id}
+
+    def serve(self) -> None:
+        """Read and write until the end; in the request's thread, which becomes the reader.
+
+        The close code is sent, unless the peer was first. Never raises.
+        """
+        writer = threading.Thread(target=self._write, name="stt-writer", daemon=True)
+        writer.start()
+        try:
+            self._read()
+        except ConnectionClosed:
+            self._session.outbox.abandon()
+        except Exception:
+            log.exception("the reader failed", extra=self._about)
+            self._session.outbox.close(1011, "internal error")
+        finally:
+            writer.join()
+
+    # The reader.
+
+    def _read(self) -> None:
+        """Take messages until the end. Raises ConnectionClosed when the peer ends it."""
+        session, options = self._session, self._options
+        errors = 0
+        waited = 0.0
+        while True:
+            message = self._ws.receive(options.idle_timeout)
+            if message is None:
+                limit = f"no client data for {options.idle_timeout:g} s"
+                self._give_up(IdleTimeout(limit), 1000)
+                return
+            errors += self._take(message)
+            if errors >= options.max_errors:
+                self._give_up(TooManyErrors(f"{errors} messages could not be used"), 1008)
+                return
+            waited = waited + session.delay if session.delay else 0.0
+            if waited > options.max_wait:
+                waited = 0.0
+                self._say(RateLimited("audio comes faster than it may; it is read slowly"), None)
+            if session.delay and self._gone.wait(session.delay):
+                return
+
+    def _take(self, message: str | bytes) -> bool:
+        """Do what a message says; whether it was a bad one. The session goes on (native W14)."""
+        command: Command | None = None
+        try:
+            command = self._protocol.decode(message)
+            if command is not None:
+                self._session.handle(command)
+        except STTError as error:
+            self._say(error, error.chunk_id or getattr(command, "chunk_id", None))
+            if isinstance(message, bytes) or isinstance(command, AppendAudio | ReplaceAudio):
+                self._observer.frames_dropped(error.code)
+            return isinstance(error, BadInput)
+        except Exception:
+            log.exception("a message failed", extra=self._about)
+            self._say(STTError("the server failed on this message"), None)
+            return True
+        return False
+
+    def _say(self, error: STTError, chunk_id: str | None) -> None:
+        self._session.say(Problem(error.code, error.message, chunk_id))
+
+    def _give_up(self, error: STTError, code: int) -> None:
+        self._session.say(Problem(error.code, error.message, close_code=code))
+        self._session.outbox.close(code, error.code)
+
+    # The writer.
+
+    def _write(self) -> None:
+        """Send replies as they come, then the close."""
+        try:
+            while not isinstance(reply := self._session.outbox.get(), Closing | None):
+                if isinstance(reply, Transcript):
+                    self._await_store(reply)
+                message = self._protocol.encode(reply)
+                if message is not None:
+                    self._ws.send(message)
+            if reply is not None and reply.code != 1006:
+                farewell = self._protocol.encode(self._session.usage())
+                if farewell is not None:
+                    self._ws.send(farewell)  # once more before the close (native M9)
+                self._ws.finish(reply.code, reply.reason)
+        except ConnectionClosed:
+            log.debug("the client went away", extra=self._about)
+        except Exception:
+            log.exception("the writer failed", extra=self._about)
+            self._ws.finish(1011, "internal error")
+        finally:
+            self._session.outbox.abandon()
+            self._gone.set()
+
+    def _await_store(self, said: Transcript) -> None:
+        """A final is sent when the store has it: what a client was told survives a crash (DM7)."""
+        if said.stored is None:
+            return
+        try:
+            said.stored.result(STORE_WAIT)
+        except NotStoredYet:
+            log.error("the store is slow; a final is sent unstored", extra=self._about)
+        except Exception:
+            log.exception("a final could not be stored", extra=self._about)
