@@ -9,6 +9,7 @@ from it how long the result was under way. For measurements only; it hears nothi
 from __future__ import annotations
 
 import time
+from collections import deque
 
 from flask import Flask
 
@@ -31,4 +32,6 @@ def ready_at(text: str) -> float:
 
 def clocked_app() -> Flask:
     """The application; every setting but the engine comes from the environment."""
-    return create_app(engine=FakeEngine(ready_now, delay=DELAY))
+    engine = FakeEngine(ready_now, delay=DELAY)
+    engine.windows = deque(maxlen=0)  # it keeps the last 1000 for tests: 100 MB that are not ours
+    return create_app(engine=engine)

@@ -8,7 +8,7 @@ from itertools import chain, cycle
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.clocked import DELAY, ready_at
+from benchmarks.clocked import ready_at
 from benchmarks.load import RATE, Client, Event, Load, audio_frames
 from benchmarks.server import Moment, running
 from benchmarks.table import Row, percentile
@@ -71,10 +71,10 @@ class Round:
 
 
 def live(
-    sessions: int, frames: list[bytes], seconds: float, heard: list[tuple[Event, float]], app: str
+    sessions: int, frames: list[bytes], seconds: float, heard: list[tuple[Event, float]]
 ) -> Round:
     """Start a service, keep ``sessions`` live for so long after a warm-up; fills ``heard``."""
-    with running(app, STT_ENGINE="fake", STT_FAKE_DELAY_MS=str(round(1000 * DELAY))) as server:
+    with running(CLOCKED) as server:
         first = Load([Client(server.port, QUERY, cycle(frames))])
         first.run(WARM_UP)  # what is loaded and grown once is not of the sessions
         first.close()
@@ -116,7 +116,7 @@ def result_rows(plan: Plan) -> list[Row]:
     worst: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(plan.rounds):
         heard: list[tuple[Event, float]] = []
-        rest.append(live(RESULTS, spoken_frames(), plan.seconds, heard, CLOCKED).rest)
+        rest.append(live(RESULTS, spoken_frames(), plan.seconds, heard).rest)
         for is_final, of_round in worst.items():
             sample = [
                 1000 * (now - ready_at(event["text"]))
@@ -140,7 +140,7 @@ def result_rows(plan: Plan) -> list[Row]:
 
 def many_rows(plan: Plan, kind: str, frames: list[bytes]) -> list[Row]:
     """What 200 live sessions cost and how soon they are answered."""
-    rounds = [live(MANY, frames, plan.seconds, [], "app:create_app()") for _ in range(plan.rounds)]
+    rounds = [live(MANY, frames, plan.seconds, []) for _ in range(plan.rounds)]
     rest = [one.rest for one in rounds]
     late = max(one.lateness for one in rounds)
     lost = sum(one.lost for one in rounds)
@@ -165,7 +165,7 @@ def single_rows(plan: Plan) -> list[Row]:
     """One silent session, and the service with nobody there."""
     idle, one, rest = [], [], []
     for _ in range(plan.rounds):
-        with running(STT_ENGINE="fake") as server:
+        with running(CLOCKED) as server:
             load = Load([Client(server.port, QUERY, cycle(silent_frames()), pings=False)])
             load.run(WARM_UP)
             begun = Moment.now(server)

@@ -1,4 +1,4 @@
-"""The printed table: a figure, what was measured, its bar, whether it is reached, how busy it was."""
+"""The printed table: figure, measured value, bar, whether it is reached, how busy it was."""
 
 from __future__ import annotations
 

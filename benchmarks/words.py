@@ -49,13 +49,11 @@ class Heard:
                 self.finals.append((event, now))
 
 
-@dataclass(slots=True)
 class Tape:
     """The files of one session, in order, as one stream."""
 
-    files: list[File]
-
-    def __post_init__(self) -> None:
+    def __init__(self, files: list[File]) -> None:
+        self.files = files
         self.starts: list[float] = []
         parts = []
         length = 0

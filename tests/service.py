@@ -17,7 +17,7 @@ from stt.engines.fake import FakeEngine, Script, count_up
 from stt.events import Hypothesis, Kind, Samples, Window
 from stt.protocols.base import AppendAudio, SetChunk
 from stt.replies import Problem, Reply, Transcript
-from stt.store.base import TranscriptStore
+from stt.store.base import Stored, TranscriptStore
 from stt.store.table import open_store
 from stt_ingest import JobQueue
 from stt_job import QueueOptions
@@ -203,6 +203,13 @@ def transcripts(said: Iterable[Reply]) -> list[Transcript]:
 def problems(said: Iterable[Reply]) -> list[Problem]:
     """The errors among replies."""
     return [reply for reply in said if isinstance(reply, Problem)]
+
+
+def stored(core: Core, tenant: str = "0000") -> dict[str, str]:
+    """A tenant's texts by chunk, once all that was put before is written."""
+    last = Stored("nobody", "last", "written after what was put before", time.time_ns())
+    core.store.put(last).result(WAIT)
+    return {row.chunk_id: row.text for row in core.store.chunks(tenant)}
 
 
 def pcm(samples: Samples) -> bytes:

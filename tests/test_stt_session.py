@@ -14,7 +14,7 @@ from stt.engines.fake import FakeEngine, count_up
 from stt.errors import BadInput, ChunkFinalized, EngineError, NoChunk, NotReady
 from stt.events import Kind, Window
 from stt.pace import PaceOptions
-from stt.protocols.base import AppendAudio, Finalize, Ping, ReplaceAudio, SetChunk
+from stt.protocols.base import AppendAudio, Command, Finalize, Ping, ReplaceAudio, SetChunk
 from stt.replies import (
     ChunkOpened,
     Opened,
@@ -26,7 +26,7 @@ from stt.replies import (
     Transcript,
 )
 from stt.speech.stream import SpeechOptions
-from stt_ingest import QueueOptions
+from stt_job import QueueOptions
 from stt_session import Session
 from tests.service import (
     WAIT,
@@ -40,6 +40,7 @@ from tests.service import (
     replies,
     running,
     silence_pcm,
+    stored,
     talk,
     transcripts,
 )
@@ -335,7 +336,7 @@ def test_finalize_of_a_silent_chunk_answers_at_once() -> None:
 
 
 def test_a_filtered_chunk() -> None:
-    """Its interims are not sent, its final is empty with `filtered`, nothing is stored (W6, W28)."""
+    """No interim is sent, the final is empty with `filtered`, nothing is stored (W6, W28)."""
     with running(empty_engine("Thanks for watching")) as core:
         session = core.session()
         talk(session, speech(2.0), "1")
@@ -556,7 +557,7 @@ def test_a_full_queue_refuses_interims_and_says_so() -> None:
 
 
 def test_the_victim_of_drop_oldest_is_told() -> None:
-    """`dropped` goes to the session whose interim was displaced; its final comes (QU7, W16, B19)."""
+    """The session whose interim was displaced hears `dropped`; its final comes (QU7, W16, B19)."""
     options = QueueOptions(max_jobs=1, overflow="drop_oldest")
     with held(queue=options) as (core, engine, gate):
         running_one, victim, newer = (core.session() for _ in range(3))
@@ -636,7 +637,7 @@ def count_up_text(seconds: float) -> str:
 
 
 def test_one_interim_of_a_session_at_a_time() -> None:
-    """Ten more seconds while an interim runs make no second request; the next hears all (AD2, QU3)."""
+    """More audio while an interim runs makes no second request; the next hears all (AD2, QU3)."""
     with held(workers=2) as (core, engine, gate):
         session = core.session()
         talk(session, speech(1.0), "1")
@@ -841,7 +842,10 @@ def test_a_slow_reader_gets_the_newest_interim() -> None:
         waiting = transcripts(now_waiting(session))
 
         assert len(waiting) == 1
-        assert waiting[0].committed + waiting[0].tail == count_up_text(3.0)
+        engine = core.engine
+        assert isinstance(engine, FakeEngine)
+        heard = engine.windows[-1].seconds
+        assert waiting[0].committed + waiting[0].tail == count_up_text(heard)
         assert session.outbox.evicted > 0
 
 
@@ -946,9 +950,8 @@ def test_leaving_in_mid_chunk_stores_the_final() -> None:
         assert core.queue.join(WAIT)
         assert session.settle(WAIT)
 
-        core.store.put(core.store.chunks("t")[0]).result(WAIT)  # after the final's write
-        (row,) = core.store.chunks("t")
-        assert (row.chunk_id, row.text, row.is_final) == ("1", "one two three four", True)
+        assert stored(core, "t") == {"1": "one two three four"}
+        assert [row.is_final for row in core.store.chunks("t")] == [True]
 
 
 def test_leaving_ends_the_minted_utterance() -> None:
@@ -961,8 +964,7 @@ def test_leaving_ends_the_minted_utterance() -> None:
 
         assert session.settle(WAIT)
         assert core.queue.join(WAIT)
-        assert core.store.get("t", "nothing") is None
-        assert [row.text for row in core.store.chunks("t")] == ["one two"]
+        assert list(stored(core, "t").values()) == ["one two"]
 
 
 def test_a_session_that_ends_takes_no_more_audio() -> None:
@@ -1016,7 +1018,7 @@ def test_a_stopped_service_leaves_nobody_waiting() -> None:
         talk(session, speech(0.8), "1")
         session.handle(Finalize())
 
-        said = replies(session, is_final)
+        said = replies(session, is_final) + now_waiting(session)
 
         assert [problem.code for problem in problems(said)] == ["not_ready"]
 
@@ -1030,9 +1032,13 @@ def test_any_order_of_commands_gives_every_chunk_one_final() -> None:
         for _ in range(120):
             chunk = str(order.randrange(12))
             audio = pcm((speech, silence)[order.random() < 0.4](order.choice([0.3, 1.0])))
-            command = order.choice(
-                [SetChunk(chunk), AppendAudio(audio), ReplaceAudio(audio, chunk), Finalize()]
-            )
+            commands: list[Command] = [
+                SetChunk(chunk),
+                AppendAudio(audio),
+                ReplaceAudio(audio, chunk),
+                Finalize(),
+            ]
+            command = order.choice(commands)
             try:
                 session.handle(command)
             except (ChunkFinalized, NoChunk):

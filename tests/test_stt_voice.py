@@ -14,9 +14,9 @@ from stt.speech.stream import SpeechOptions
 from stt.store.table import open_store
 from stt_ingest import JobQueue
 from stt_outbox import Closing, Outbox
+from stt_surroundings import Surroundings
 from stt_timers import Timers
 from stt_track import Track
-from stt_surroundings import Surroundings
 from stt_voice import FINALS_KEPT, Voice
 from tests.service import WAIT, Facts, pcm
 from tests.speech import speech

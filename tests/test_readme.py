@@ -1,0 +1,169 @@
+"""README.md and the pages beside it: what they print works, what they name is there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.live import ROOT, Hark, hark
+
+README = (ROOT / "README.md").read_text()
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PORT = "127.0.0.1:5055"
+PAUSES = ("Seven three eight zero six three.", "It is bright and sweet in June.")
+"""The first utterances of tests/audio/en_pauses.flac."""
+
+
+@pytest.fixture(name="service", scope="module")
+def _service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hark]:
+    with hark(tmp_path_factory.mktemp("readme")) as service:
+        yield service
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The code blocks of a page in a language, as printed."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+
+
+def run(service: Hark, code: str, *command: str) -> str:
+    """What a block prints, run in the project's folder with only the port replaced."""
+    assert PORT in code
+    done = subprocess.run(
+        command,
+        input=code.replace(PORT, f"127.0.0.1:{service.port}"),
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, without case and marks."""
+    return re.findall(r"\w+", text.lower())
+
+
+def shell(service: Hark, code: str) -> str:
+    """The output of a block of curl lines; an HTTP error would be in it."""
+    return run(service, code, "bash", "-e", "-o", "pipefail")
+
+
+def test_the_curl_line_gives_the_words_beside_it(service: Hark) -> None:
+    """The first thing anybody tries prints what the page says it prints."""
+    (code,) = blocks(README, "sh")
+    printed = re.search(r'^    \{"text": "(.*?)"', README, re.MULTILINE)
+    assert printed
+
+    said = re.search(r'"text": "(.*?)"', shell(service, code))
+
+    assert said
+    assert words(said[1]) == words(printed[1]) == words("Hello world. Testing, one, two, three.")
+
+
+def test_the_python_example_prints_live_text(service: Hark) -> None:
+    """Ten lines: a greeting, interims, and a final with the words of each utterance."""
+    (code,) = blocks(README, "python")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+
+    lines = run(service, code, sys.executable, "-").splitlines()
+
+    finals = [line.partition(" True ")[2] for line in lines if line.startswith("transcript True")]
+    assert lines[0] == "session None None"
+    assert any(line.startswith("transcript False") for line in lines)
+    assert [words(text) for text in finals[:2]] == [words(text) for text in PAUSES]
+
+
+def test_the_example_without_our_client_works_too(service: Hark) -> None:
+    """The first session of docs/protocol.md ends with its final."""
+    (code,) = blocks(PROTOCOL, "python")
+
+    lines = run(service, code, sys.executable, "-").splitlines()
+
+    assert '"type":"session"' in lines[0]
+    assert '"is_final":true' in lines[-1]
+    assert "hello world" in lines[-1].lower()
+
+
+def test_the_curl_lines_of_the_protocol_work(service: Hark) -> None:
+    """Files, chunks and reads are answered without an error."""
+    upload, chunk, reads = (shell(service, code) for code in blocks(PROTOCOL, "sh"))
+
+    assert upload.lower().count("hello world") >= 3, upload
+    assert "-->" in upload, "subtitles"
+    assert '"segments"' in upload, "verbose_json"
+    assert '{"chunk_id": "1700000000000", "tenant_id": "0000", "status": "processing"}' in chunk
+    assert "error" not in reads
+    assert "message" not in reads
+
+
+def test_every_make_target_named_is_there() -> None:
+    """No page tells to make something that cannot be made."""
+    made = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert made
+    named = {
+        target
+        for page in PAGES
+        for target in re.findall(r"(?:`|^    )make ([a-z]+)", page.read_text(), re.MULTILINE)
+    }
+
+    assert named <= set(made[1].split())
+    assert {"run", "test"} <= named
+
+
+def test_the_table_lists_every_endpoint() -> None:
+    """The paths of README.md, its older names included, are those of openapi.yaml."""
+    section = README.partition("## Endpoints")[2].partition("\n## ")[0]
+    named = set(re.findall(r"[` ](/[\w/{}.]*)`", section))
+    described = yaml.safe_load((ROOT / "openapi.yaml").read_text())["paths"]
+
+    assert named - {"/stt/stream"} == set(described)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each link to a file of the project finds it, and each to a heading finds that."""
+    text = page.read_text()
+    headings = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings_of(text)}
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        place, _, heading = target.partition("#")
+        if place.startswith("http"):
+            continue
+        assert (page.parent / place).exists(), target
+        if not place:
+            assert heading in headings, target
+
+
+def headings_of(text: str) -> list[str]:
+    """The headings of a page."""
+    return re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_named_are_there(page: Path) -> None:
+    """A path in code type that looks like one of our files is one."""
+    mine = r"`((?:stt|api|tests|docs|models|benchmarks|stt_client)/[\w./]+|[a-z_]+\.py)`"
+    for name in re.findall(mine, page.read_text()):
+        assert (ROOT / name).exists() or name == "live.py", name
+
+
+def test_the_architecture_has_a_line_for_every_room() -> None:
+    """Each module of the running service, and each folder, is explained."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = [
+        *ROOT.glob("*.py"),
+        *(ROOT / "api").glob("[a-z]*.py"),
+        *(ROOT / "stt").glob("[a-z]*.py"),
+    ]
+    names = [room.name for room in rooms if room.name != "conftest.py"]
+
+    assert [name for name in names if f"`{name}`" not in text and f"/{name}`" not in text] == []
