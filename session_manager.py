@@ -100,7 +100,8 @@ class SessionManager:
     def leave(self, session: Session) -> None:
         """The client is gone; its finals are still made and stored. Never raises."""
         with self._lock:
-            self._sessions.pop(session.id, None)
+            if self._sessions.get(session.id) is session:
+                del self._sessions[session.id]
             tenants = self._subscribers.get(session.tenant, {})
             if tenants.pop(session.id, None) is not None and not tenants:
                 del self._subscribers[session.tenant]

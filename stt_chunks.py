@@ -29,7 +29,7 @@ class ClientChunks:
     def handle(self, command: Command) -> None:
         """Do what the client asked. Raises BadInput."""
         match command:
-            case AppendAudio(data=b"") | ReplaceAudio(data=b""):
+            case AppendAudio(data=b"", warning=None) | ReplaceAudio(data=b""):
                 return  # native W13
             case AppendAudio():
                 track = self._track_for(command.chunk_id)

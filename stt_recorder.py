@@ -104,8 +104,9 @@ class Recorder:
             while len(self._chunks) > self._options.chunks_kept:
                 self._chunks.popitem(last=False)
             previous = self._newest.get(tenant)
-            self._newest[tenant] = chunk_id
-        if previous is not None and previous != chunk_id:
+            if previous is None or _is_later(chunk_id, previous):
+                self._newest[tenant] = chunk_id
+        if previous is not None and _is_later(chunk_id, previous):
             self._finalize(tenant, previous)
 
     def status(self, tenant: str, chunk_id: str) -> str | None:
@@ -213,3 +214,10 @@ class Recorder:
                 del self._newest[tenant]
             if chunk.status != "processing":
                 self._tell(tenant, chunk_id, chunk)
+
+
+def _is_later(chunk_id: str, than: str) -> bool:
+    """Whether a chunk comes after another: decimal ids by value, else any other one (DM5, DM9)."""
+    if chunk_id.isdecimal() and than.isdecimal():
+        return int(chunk_id) > int(than)
+    return chunk_id != than

@@ -241,7 +241,7 @@ class Session:
             on_done=partial(self._receive, track, request),
             on_error=partial(self._fail, track, request),
             promised=request.kind is not Kind.INTERIM,  # a live stream's final is never lost (AD3)
-            label=track.label or "",
+            label=chunk.id if (chunk := track.chunk_of(request)) else "",
         )
         try:
             admission = self._around.queue.try_enqueue(job)

@@ -29,7 +29,7 @@ class Track:
         self.snapshot: bytes | None = b""
         """All audio so far, while it has come as snapshots only; else None (native W4)."""
         self.ticket = time.time_ns()
-        """Arrival of the newest audio (see ``stt.store.base``)."""
+        """Arrival of the audio whose text was said last (see ``stt.store.base``)."""
         self.ending = False
         self.replaced = False
         self.timer: Timer | None = None
@@ -44,7 +44,6 @@ class Track:
         before = self.stream.received
         self.stream.receive_audio(self._decoder.push(data))
         self.timeline.arrived(self.stream.received, now)
-        self.ticket = time.time_ns()
         return self.stream.received - before
 
     def end(self) -> None:

@@ -83,10 +83,13 @@ class Voice:
         if arrived is None:
             return said
         latency = time.monotonic() - arrived
+        track.ticket = max(track.ticket, time.time_ns() - int(latency * 1e9))
         self._around.observer.final_said(latency)
         return replace(said, latency_s=latency)
 
     def _store(self, track: Track, said: Transcript) -> Future[None]:
+        whole = track.chunk if said.speech_final else None
+        words = said.words if whole is None else whole.words
         stored = self._around.store.put(
             Stored(
                 tenant=self._tenant,
@@ -94,7 +97,7 @@ class Voice:
                 text=said.committed,
                 ticket=track.ticket,
                 is_final=said.is_final,
-                words=json.dumps([word.as_dict() for word in said.words]),
+                words=json.dumps([word.as_dict() for word in words]),
             )
         )
         stored.add_done_callback(self._around.observer.stored)

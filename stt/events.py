@@ -20,6 +20,9 @@ SAMPLE_RATE = 16_000  # Hz; Whisper hears nothing else
 Samples: TypeAlias = NDArray[np.float32]
 """(n_samples,) float32, mono, 16 kHz, in [-1, 1]."""
 
+UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+"""Written without spaces: words are characters, and texts are joined as they are (REC-13)."""
+
 Task: TypeAlias = Literal["transcribe", "translate"]
 
 

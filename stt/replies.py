@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from stt.events import Final, Word
+from stt.events import UNSPACED_LANGUAGES, Final, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,9 @@ class Transcription:
 
     @property
     def text(self) -> str:
-        """The utterances' texts, joined by a space."""
-        return " ".join(final.text for final in self.finals if final.text)
+        """The utterances' texts, joined as their language joins sentences."""
+        gap = "" if self.language in UNSPACED_LANGUAGES else " "
+        return gap.join(final.text for final in self.finals if final.text)
 
 
 @dataclass(frozen=True, slots=True)

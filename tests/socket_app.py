@@ -145,6 +145,7 @@ def _add_session(sock: Sock, service: StubService) -> None:
         if not service.add(ws):
             ws.finish(1012)
             return
+        ws.send("in")
         try:
             while True:
                 ws.receive(0.5)

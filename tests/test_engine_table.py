@@ -40,7 +40,7 @@ def test_demo_model_is_loaded_from_its_folder(caplog):
 
 def test_demo_model_as_last_resort_warns_loudly(caplog, monkeypatch):
     """When no better model is to be had, the log says so in a frame (U10)."""
-    import huggingface_hub
+    import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr("stt.engines.models.HuggingFaceHub.cached", lambda self, repository: None)

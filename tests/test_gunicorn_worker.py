@@ -156,6 +156,7 @@ def test_term_ends_sessions_with_final_and_1012(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     with served(SOCKET_APP_CLOSED=str(closed), SOCKET_APP_CLOSE_S="2") as server, ExitStack() as on:
         sessions = [on.enter_context(server.frames("/session")) for _ in range(20)]
+        assert {session.message() for session in sessions} == {b"in"}
         began = time.monotonic()
 
         server.signal(signal.SIGTERM)

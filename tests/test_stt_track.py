@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -20,15 +18,14 @@ def track(label: str | None = "7", encoding: str = "linear16", rate: int = 16_00
 
 
 def test_audio_is_decoded_and_heard() -> None:
-    """Bytes in, seconds out; the arrival and the ticket are noted (B3)."""
-    heard, before = track(), time.time_ns()
+    """Bytes in, seconds out; the arrival is noted."""
+    heard = track()
 
     assert heard.feed(pcm(speech(0.5)), 10.0) == 0.5
     assert heard.feed(pcm(speech(0.25)), 11.0) == 0.25
 
     assert heard.stream.received == 0.75
     assert heard.timeline.when(0.6) == 11.0
-    assert before <= heard.ticket <= time.time_ns()
 
 
 def test_a_cut_sample_waits_for_its_other_byte() -> None:

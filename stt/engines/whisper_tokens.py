@@ -14,9 +14,8 @@ from typing import Protocol
 import numpy as np
 from faster_whisper.tokenizer import Tokenizer
 
-from stt.events import Window, Word
+from stt.events import UNSPACED_LANGUAGES, Window, Word
 
-UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Languages written without spaces: their words are characters, or a few that are one token
 (recognition REC-13)."""
 # fmt: off
@@ -96,7 +95,7 @@ def _translates(tokenizer: Tokenizer) -> bool:
 
 def _spaced(tokenizer: Tokenizer) -> bool:
     """Whether what is decoded has spaces between words; a translation is English."""
-    return _translates(tokenizer) or tokenizer.language_code not in UNSPACED
+    return _translates(tokenizer) or tokenizer.language_code not in UNSPACED_LANGUAGES
 
 
 def _encode(tokenizer: Tokenizer, text: str) -> list[int]:

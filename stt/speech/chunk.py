@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stt.events import Ended, Event, Failed, Final, Interim, Word
+from stt.events import UNSPACED_LANGUAGES, Ended, Event, Failed, Final, Interim, Word
 from stt.replies import Transcript
-from stt.speech.text import UNSPACED_LANGUAGES
 
 MAX_WORDS = 4000  # about half an hour of speech; a chunk's final carries no more word times
 
@@ -35,6 +34,11 @@ class Chunk:
         self._language: str | None = None
         self._shown: Interim | None = None  # of the open utterance, the newest
         self._heard = False
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The words of its utterances so far, as far as they are kept."""
+        return tuple(self._words)
 
     @property
     def text(self) -> str:

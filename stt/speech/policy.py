@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from stt.events import Hypothesis
-from stt.speech.text import UNDECODED, UNSPACED_LANGUAGES, normalised, split
+from stt.events import UNSPACED_LANGUAGES, Hypothesis
+from stt.speech.text import UNDECODED, normalised, split
 
 Commit: TypeAlias = Literal["agreement"]
 

@@ -9,9 +9,8 @@ import re
 import unicodedata
 from math import isfinite
 
-from stt.events import Hypothesis
+from stt.events import UNSPACED_LANGUAGES, Hypothesis
 
-UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Written without spaces between words: split by characters (recognition REC-13)."""
 
 UNDECODED = "\ufffd"
