@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def test_streamed_english_is_as_good_as_offline(service: Hark) -> None:
     for clip in clips:
         events = said[clip["file"]]
         committed = [e["text"] if e["is_final"] else e["committed"] for e in events]
-        for before, after in zip(committed, committed[1:], strict=False):
+        for before, after in pairwise(committed):
             assert after.startswith(before), "committed words changed (REC-21)"
         if clip["duration"] > 3:
             assert events[0]["at"] < clip["duration"], "no interim while it played"
