@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 PORT = "127.0.0.1:5055"
 HELLO = "Hello world. Testing, one, two, three."
 """What is said in tests/audio/en_hello.flac, in two utterances."""
+
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="this machine has no curl")
 
 
 @pytest.fixture(name="service", scope="module")
@@ -60,6 +63,7 @@ def shell(service: Hark, code: str) -> str:
     return run(service, code, "bash", "-e", "-o", "pipefail")
 
 
+@needs_curl
 def test_the_curl_line_gives_the_words_beside_it(service: Hark) -> None:
     """The first thing anybody tries prints what the page says it prints."""
     (code,) = blocks(README, "sh")
@@ -97,6 +101,7 @@ def test_the_example_without_our_client_works_too(service: Hark) -> None:
     assert "hello world" in lines[-1].lower()
 
 
+@needs_curl
 def test_the_curl_lines_of_the_protocol_work(service: Hark) -> None:
     """Files, chunks and reads are answered without an error."""
     upload, chunk, reads = (shell(service, code) for code in blocks(PROTOCOL, "sh"))

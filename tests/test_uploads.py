@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.test import EnvironBuilder
 
 from stt.errors import EngineError, NotReady, QueueFull, STTError
 from tests.doors import MAX_BODY, House, build, pcm
@@ -39,7 +40,11 @@ def wav(seconds: float) -> bytes:
 def send(house: House, data: bytes, name: str = "blob", **fields: Any) -> Any:
     """A multipart upload, as `curl -F` makes it."""
     form = {"file": (io.BytesIO(data), name, "application/x-nonsense")} | fields
-    return house.http.post("/transcribe", data=form, content_type="multipart/form-data")
+    request = EnvironBuilder(method="POST", path="/transcribe", data=form).get_request()
+    try:
+        return house.http.open(request)
+    finally:
+        request.environ["wsgi.input"].close()  # a temporary file, when the body is large
 
 
 def error(answer: Any, status: int) -> dict[str, Any]:
