@@ -27,6 +27,7 @@ from stt.auth import Authenticator, Principal
 from stt.engines.base import Engine
 from stt.engines.options import EngineOptions
 from stt.engines.table import create_engine
+from stt.errors import SettingError
 from stt.metrics import Metrics
 from stt.pace import PaceOptions
 from stt.sources import Sources
@@ -55,11 +56,20 @@ OPEN_PATHS = frozenset(
 
 
 def create_app(settings: Settings | None = None, *, engine: Engine | None = None) -> Flask:
-    """The application, its service started. Raises SettingError.
+    """The application, its service started.
 
-    ``engine``: used instead of the one the settings name.
+    Raises SettingError; called without ``settings``, as a server does, a bad one ends the process
+    with its sentence instead. ``engine``: used instead of the one the settings name.
     """
-    settings = Settings.from_env() if settings is None else settings
+    try:
+        return _create(Settings.from_env() if settings is None else settings, engine)
+    except SettingError as error:
+        if settings is None:
+            _give_up(error.message)
+        raise
+
+
+def _create(settings: Settings, engine: Engine | None) -> Flask:
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
@@ -229,6 +239,6 @@ def whom() -> Principal | None:
 
 
 def _give_up(reason: str) -> None:
-    """End the process: there will be no model. gunicorn ends with its worker's status 3."""
+    """End the process: there will be no service. gunicorn ends with its worker's status 3."""
     print(f"\nhark: {reason}\n", file=sys.stderr, flush=True)  # noqa: T201  whoever started it reads here
     os._exit(3)

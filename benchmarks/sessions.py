@@ -61,7 +61,7 @@ class Round:
     lateness: float
     """s; the 99th percentile of what the load generator was late by."""
     lost: int
-    """Pongs that never came."""
+    """Pings that had waited for a second or more at the end."""
     cpu: float
     """% of a core, all sessions together."""
     memory: float
@@ -154,7 +154,7 @@ def many_rows(plan: Plan, kind: str, frames: list[bytes]) -> list[Row]:
             "ms",
             rest,
             bar=50,
-            note=f"{lost} pongs lost; generator late by {1000 * late:.1f} ms (p99)",
+            note=f"{lost} pings unanswered for 1 s; generator late by {1000 * late:.1f} ms (p99)",
         ),
         Row(f"{name}: CPU each", [one.cpu / MANY for one in rounds], "% core", rest, bar=0.25),
         Row(f"{name}: RSS each", [one.memory / 1000 for one in rounds], "KB", rest, bar=150),

@@ -141,8 +141,9 @@ class Stream:
         return rest
 
     def close(self) -> None:
-        """Close with 1000."""
+        """Close with 1000, unless the service has closed before."""
         self.socket.close()
+        self.socket.shutdown()  # type: ignore[no-untyped-call]  # the library keeps its socket where the other side closed first
 
     def __enter__(self) -> Stream:
         return self

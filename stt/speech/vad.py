@@ -119,8 +119,10 @@ def _levels(frames: NDArray[np.float32]) -> NDArray[np.float64]:
     In whole 16-bit steps, so that the sums are exact and do not depend on how many frames a call
     brings. A constant offset has no level.
     """
-    steps = np.rint(frames * np.float32(_FULL_SCALE)).astype(np.float64)
-    total = steps.sum(axis=1)
+    # Few calls: over 500 elements each lets the interpreter lock go, and wakes who waits for it.
+    steps = np.multiply(frames, _FULL_SCALE, dtype=np.float64)
+    np.rint(steps, out=steps)
+    total = np.einsum("ij->i", steps)
     squares = np.einsum("ij,ij->i", steps, steps)
     power = (squares - total * total / HOP) / (HOP * _FULL_SCALE**2)
     level: NDArray[np.float64] = 10.0 * np.log10(np.maximum(power, 10.0 ** (_SILENT / 10)))
