@@ -30,7 +30,7 @@ class ClientChunks:
         """Do what the client asked. Raises BadInput."""
         match command:
             case AppendAudio(data=b"", warning=None) | ReplaceAudio(data=b""):
-                return  # native W13
+                self._follow(command.chunk_id)  # native W13: no audio, but perhaps a new chunk
             case AppendAudio():
                 track = self._track_for(command.chunk_id)
                 if track is not None:
@@ -59,10 +59,8 @@ class ClientChunks:
 
     def _track_for(self, chunk_id: str | None) -> Track | None:
         """The track for new audio; None where the client was told before that none takes it."""
-        if chunk_id is None:
-            chunk_id = self._current
-        elif chunk_id != self._current:
-            self._set(chunk_id)
+        self._follow(chunk_id)
+        chunk_id = self._current
         if chunk_id is None:
             self._complain(NoChunk("binary audio came before set_chunk named its chunk"), None)
             return None
@@ -81,6 +79,11 @@ class ClientChunks:
         if run != self._complained:
             self._complained = run
             raise error
+
+    def _follow(self, chunk_id: str | None) -> None:
+        """Audio that names its chunk sets it, as `set_chunk` does (native M12)."""
+        if chunk_id is not None and chunk_id != self._current:
+            self._set(chunk_id)
 
     def _set(self, chunk_id: str) -> None:
         previous, self._current = self._current, chunk_id

@@ -38,6 +38,7 @@ class FakeEngine:
         delay: Seconds every call takes, slept with the interpreter lock released.
         delay_per_second: Seconds more for each second of audio in the call.
         gate: While it is not set, calls wait before they answer: a test holds them by it.
+        remember: How many windows are kept for tests; each keeps its audio in memory.
     """
 
     name = "fake"
@@ -52,6 +53,7 @@ class FakeEngine:
         delay: float = 0.0,
         delay_per_second: float = 0.0,
         gate: threading.Event | None = None,
+        remember: int = REMEMBERED,
     ) -> None:
         self._script = script
         self._delay = delay
@@ -59,7 +61,7 @@ class FakeEngine:
         self._gate = gate
         self._closed = False
         self._changed = threading.Condition()  # guards the four below
-        self.windows: deque[Window] = deque(maxlen=REMEMBERED)
+        self.windows: deque[Window] = deque(maxlen=remember)
         """The windows of the last calls, oldest first; noted before a call waits."""
         self.batches: deque[int] = deque(maxlen=REMEMBERED)
         """How many windows each of the last calls had."""
