@@ -5,24 +5,25 @@ Pure data: the caller brings the clock. One writer at a time (the session's lock
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
-from collections import deque
 
-SPAN = 600  # arrivals kept: a minute of 100 ms frames
+SPAN = 600  # arrivals kept, at least: a minute of 100 ms frames
 
 
 class ArrivalTimeline:
     """Arrivals of the newest audio: (audio end in s, clock in s), both increasing."""
 
     def __init__(self) -> None:
-        self._ends: deque[float] = deque(maxlen=SPAN)
-        self._clocks: deque[float] = deque(maxlen=SPAN)
+        self._ends = array("d")  # eight bytes each, for there are many sessions
+        self._clocks = array("d")
         self._forgotten = -1.0  # the end of the newest audio whose arrival is forgotten
 
     def arrived(self, end: float, clock: float) -> None:
         """Audio up to ``end`` seconds was there at ``clock``."""
-        if len(self._ends) == SPAN:
-            self._forgotten = self._ends[0]
+        if len(self._ends) == 2 * SPAN:
+            self._forgotten = self._ends[SPAN - 1]
+            del self._ends[:SPAN], self._clocks[:SPAN]
         self._ends.append(end)
         self._clocks.append(clock)
 

@@ -20,15 +20,24 @@ def test_reads_back_what_was_appended() -> None:
     np.testing.assert_array_equal(audio[1234:50_000], tape.read(1234, 50_000))
 
 
-def test_keeps_a_copy() -> None:
-    """The caller may reuse its buffer."""
-    buffer = np.full(100, 0.5, np.float32)
+def test_reading_gives_a_copy() -> None:
+    """Whoever has a window may do with it what it likes."""
     tape = Tape()
+    tape.append(np.full(100, 0.5, np.float32))
 
-    tape.append(buffer)
-    buffer[:] = 0
+    tape.read(0, 100)[:] = 0
 
     assert tape.read(0, 100).min() == 0.5
+
+
+def test_mends_what_is_no_sample() -> None:
+    """NaN and infinities become 0, what is far beyond full scale is cut; the caller's stay."""
+    given = np.array([0.5, np.nan, np.inf, -9.0], np.float32)
+
+    kept = Tape().append(given)
+
+    assert kept.tolist() == [0.5, 0.0, 0.0, -1.0]
+    assert given[3] == -9.0
 
 
 def test_forgets() -> None:

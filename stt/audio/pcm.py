@@ -15,13 +15,13 @@ from stt.events import SAMPLE_RATE, Samples
 if TYPE_CHECKING:
     from stt.audio.resample import Resampler
 
+_STEP = np.float32(1 / 32_768)
 SAMPLE_RATES = (8_000, 16_000, 24_000, 44_100, 48_000)  # Hz, native W27
 
 
 def pcm16_to_samples(data: bytes) -> Samples:
     """Little-endian int16 bytes, an even number, to samples: divided by 32768 (native DM6)."""
-    samples: Samples = np.frombuffer(data, "<i2").astype(np.float32)
-    samples *= 1 / 32_768
+    samples: Samples = np.multiply(np.frombuffer(data, "<i2"), _STEP, dtype=np.float32)
     return samples
 
 

@@ -81,7 +81,10 @@ class SpeechStream:
     # What a stream is told.
 
     def receive_audio(self, samples: Samples) -> None:
-        """Take the next (n,) float32 samples, mono, 16 kHz; NaN and infinities count as 0."""
+        """Take the next (n,) float32 samples, mono, 16 kHz; NaN and infinities count as 0.
+
+        The caller leaves the array alone from now on.
+        """
         for at in range(0, len(samples), _BLOCK):
             clean = self._tape.append(samples[at : at + _BLOCK])
             self._cross(self._endpointer.step(self._vad.judge(clean)))
