@@ -15,15 +15,15 @@ import time
 from pathlib import Path
 
 import yaml
-from flask import Flask, Request, Response, g, request
+from flask import Flask
 
 import stt_websocket
-from api import gate, legacy, ops, page, sessions, transcripts, uploads
+from api import access, gate, legacy, ops, page, sessions, transcripts, uploads
 from session_manager import ManagerOptions, SessionManager
 from streaming_ws import DoorOptions
 from streaming_ws import blueprint as streaming
 from stt.audio.decode import decode_file
-from stt.auth import Authenticator, Principal
+from stt.auth import Authenticator
 from stt.engines.base import Engine
 from stt.engines.options import EngineOptions
 from stt.engines.table import create_engine
@@ -49,10 +49,6 @@ from stt_timers import Timers
 log = logging.getLogger("stt.app")
 
 ROOT = Path(__file__).resolve().parent
-OPEN_PATHS = frozenset(
-    ("/", "/healthz", "/readyz", "/openapi.json", "/openapi.yaml", "/docs", "/swagger")
-)
-"""What needs no key: it tells nobody's words."""
 
 
 def create_app(settings: Settings | None = None, *, engine: Engine | None = None) -> Flask:
@@ -111,9 +107,14 @@ def build_service(settings: Settings, metrics: Metrics, engine: Engine | None) -
         timers=timers,
         manager=manager,
         recorder=Recorder(
-            RecorderOptions(speech=_speech(settings), enqueue_wait=settings.enqueue_wait_s),
+            RecorderOptions(
+                speech=_speech(settings),
+                enqueue_wait=settings.enqueue_wait_s,
+                remembered=settings.transcript_ttl_s,
+            ),
             queue=queue,
             store=store,
+            observer=metering,
             publish=manager.publish,
             ready=lambda: service.is_ready,
         ),
@@ -151,19 +152,19 @@ def _speech(settings: Settings) -> SpeechOptions:
     )
 
 
-def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metrics) -> None:
-    """Register every door, behind the gate."""
-    auth = Authenticator(settings.api_keys, clock=time.monotonic)
-    sources = Sources(ttl=settings.session_ttl_s, clock=time.monotonic)
+def _open_gate(
+    app: Flask, settings: Settings, service: Service, metrics: Metrics, auth: Authenticator
+) -> None:
+    """What every request and every WebSocket passes."""
     gate.install_gate(
         app,
         allowed_origins=settings.allowed_origins,
         capacity=lambda: service.is_ready,
         most_sockets=settings.max_sessions,
         max_body_bytes=settings.max_content_length,
-        authenticate=lambda asked: _authenticate(auth, asked),
+        authenticate=access.asking(auth),
     )
-    app.after_request(lambda response: _count_refusal(metrics, response))
+    access.count_refusals(app, metrics.connect)
     stt_websocket.install(
         app,
         {
@@ -174,7 +175,20 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
             )
         },
     )
-    upload = uploads.uploader(service.recorder, decode_file, whom, max_seconds=settings.max_audio_s)
+
+
+def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metrics) -> None:
+    """Register every door, behind the gate."""
+    auth = Authenticator(settings.api_keys, clock=time.monotonic)
+    sources = Sources(ttl=settings.session_ttl_s, clock=time.monotonic)
+    _open_gate(app, settings, service, metrics, auth)
+    upload = uploads.uploader(
+        service.recorder,
+        decode_file,
+        access.whom,
+        max_seconds=settings.max_audio_s,
+        at_once=settings.max_uploads,
+    )
     described = (ROOT / "openapi.yaml").read_text(encoding="utf-8")
     for door in (
         streaming(
@@ -192,9 +206,11 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
             lambda: service.languages,
             metrics,
         ),
-        legacy.blueprint(service.recorder, upload, whom, reject_status=settings.reject_status),
-        transcripts.blueprint(service.store, service.recorder, whom, sources),
-        sessions.blueprint(whom, sources),
+        legacy.blueprint(
+            service.recorder, upload, access.whom, reject_status=settings.reject_status
+        ),
+        transcripts.blueprint(service.store, service.recorder, access.whom, sources),
+        sessions.blueprint(access.whom, sources),
         ops.blueprint(
             state=service.state,
             ready=service.why_not_ready,
@@ -202,40 +218,13 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
             openapi_yaml=described,
             openapi_json=json.dumps(yaml.safe_load(described)),
             auth=auth,
-            whom=whom,
+            whom=access.whom,
         ),
         page.blueprint(
             state=service.state, ready=service.why_not_ready, keys_required=auth.required
         ),
     ):
         app.register_blueprint(door)
-
-
-def _authenticate(auth: Authenticator, asked: Request) -> None:
-    """Who is asking, for `whom` and for the WebSocket door. Raises Unauthorized."""
-    if asked.path in OPEN_PATHS:
-        return
-    offered = asked.headers.get("Sec-WebSocket-Protocol", "")
-    g.principal = auth.identify(
-        authorization=asked.headers.get("Authorization"),
-        subprotocols=[name.strip() for name in offered.split(",")],
-        ticket=asked.args.get("ticket"),
-    )
-    g.tenant_id = g.principal.tenant_id if g.principal else None
-
-
-def _count_refusal(metrics: Metrics, response: Response) -> Response:
-    """Count the WebSocket handshakes that the gate refused."""
-    rule = request.url_rule
-    if rule is not None and rule.websocket and response.is_json and response.json is not None:
-        metrics.connect(str(response.json.get("code")))
-    return response
-
-
-def whom() -> Principal | None:
-    """The principal of the current request; None where no keys are set."""
-    principal: Principal | None = g.get("principal") if request else None
-    return principal
 
 
 def _give_up(reason: str) -> None:

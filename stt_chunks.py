@@ -7,37 +7,80 @@ operations. Called by the session's reader thread only; results never come here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from stt.errors import BadInput, ChunkFinalized, NoChunk
+from stt.errors import BadInput, ChunkFinalized, NoChunk, NotReady, STTError
 from stt.protocols.base import AppendAudio, Command, Finalize, Ping, ReplaceAudio, SetChunk
+from stt.replies import Reply
 from stt.speech.chunk import unknown
+from stt_track import Track
 
-if TYPE_CHECKING:
-    from stt_session import Session
-    from stt_track import Track
+
+class Operations(Protocol):
+    """What a session can do for its client; the reader thread calls it, holding no lock."""
+
+    def track(self, chunk_id: str) -> Track | None:
+        """The open track of a chunk, made if need be; None when the chunk takes no more audio."""
+
+    def feed(self, track: Track, audio: AppendAudio | ReplaceAudio, data: bytes) -> None:
+        """Hear new audio, ``data`` of it. Raises NotReady while shutting down."""
+
+    def restart(self, track: Track) -> Track:
+        """Forget what a chunk has heard. Raises NotReady while shutting down."""
+
+    def end(self, chunk_id: str) -> bool:
+        """Nothing more belongs to a chunk: its final follows. False: there is nothing to end."""
+
+    def endpoint(self, track: Track) -> bool:
+        """End the open utterance now; False when none is open."""
+
+    def repeat(self, chunk_id: str | None) -> bool:
+        """Say a chunk's final again, or the newest chunk's. False: there is none."""
+
+    def conclude_unheard(self, chunk_id: str) -> None:
+        """The final of a chunk without audio; nothing of it comes later."""
+
+    def say(self, reply: Reply) -> None:
+        """Send a reply that no stream said."""
+
+    def pong(self, ping_id: int | str | None) -> None:
+        """Answer a ping."""
+
+
+class _Complaints:
+    """One error for a run of frames that nothing can take, not one for each (native W1)."""
+
+    def __init__(self) -> None:
+        self._run: tuple[type[STTError], str | None] | None = None
+
+    def complain(self, error: STTError, chunk_id: str | None) -> None:
+        """Raise, unless this is the same run as before."""
+        error.chunk_id = chunk_id
+        run = (type(error), chunk_id)
+        if run != self._run:
+            self._run = run
+            raise error
+
+    def over(self) -> None:
+        """A frame was taken, or another chunk was set: what is refused now is a new run."""
+        self._run = None
 
 
 class ClientChunks:
     """The client labels its audio; a new label ends the chunk before."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Operations) -> None:
         self._session = session
         self._current: str | None = None
-        self._complained: tuple[type[BadInput], str | None] | None = None
+        self._complaints = _Complaints()
 
     def handle(self, command: Command) -> None:
-        """Do what the client asked. Raises BadInput."""
+        """Do what the client asked. Raises BadInput and NotReady."""
         match command:
             case AppendAudio(data=b"", warning=None) | ReplaceAudio(data=b""):
                 self._follow(command.chunk_id)  # native W13: no audio, but perhaps a new chunk
-            case AppendAudio():
-                track = self._track_for(command.chunk_id)
-                if track is not None:
-                    track.snapshot = None
-                    self._session.feed(track, command.data, command.warning)
-            case ReplaceAudio():
-                self._replace(command)
+            case AppendAudio() | ReplaceAudio():
+                self._hear(command)
             case SetChunk():
                 self._set(command.chunk_id)
             case Finalize():
@@ -45,51 +88,48 @@ class ClientChunks:
             case Ping():
                 self._session.pong(command.id)
 
-    def _replace(self, command: ReplaceAudio) -> None:
+    def _hear(self, audio: AppendAudio | ReplaceAudio) -> None:
+        self._follow(audio.chunk_id)
+        try:
+            track = self._track()
+            if isinstance(audio, ReplaceAudio):
+                self._replace(track, audio)
+            else:
+                track.snapshot = None
+                self._session.feed(track, audio, audio.data)
+        except (NoChunk, ChunkFinalized, NotReady) as error:
+            self._complaints.complain(error, self._current)
+        else:
+            self._complaints.over()
+
+    def _replace(self, track: Track, audio: ReplaceAudio) -> None:
         """Feed only what is new of a snapshot that starts with the audio we have (native W3)."""
-        track = self._track_for(command.chunk_id)
-        if track is None:
-            return
         known = track.snapshot
-        if known is None or not command.data.startswith(known):
+        if known is None or not audio.data.startswith(known):
             track = self._session.restart(track)
             known = b""
-        track.snapshot = command.data
-        self._session.feed(track, command.data[len(known) :], command.warning)
+        track.snapshot = audio.data
+        self._session.feed(track, audio, audio.data[len(known) :])
 
-    def _track_for(self, chunk_id: str | None) -> Track | None:
-        """The track for new audio; None where the client was told before that none takes it."""
-        self._follow(chunk_id)
-        chunk_id = self._current
-        if chunk_id is None:
-            self._complain(NoChunk("binary audio came before set_chunk named its chunk"), None)
-            return None
-        track = self._session.track(chunk_id)
+    def _track(self) -> Track:
+        """The track of the current chunk. Raises NoChunk, ChunkFinalized, NotReady."""
+        if self._current is None:
+            raise NoChunk("binary audio came before set_chunk named its chunk")
+        track = self._session.track(self._current)
         if track is None:
-            error = ChunkFinalized(f"chunk {chunk_id} has its final; set another chunk")
-            self._complain(error, chunk_id)
-            return None
-        self._complained = None
+            raise ChunkFinalized(f"chunk {self._current} has its final; set another chunk")
         return track
-
-    def _complain(self, error: BadInput, chunk_id: str | None) -> None:
-        """Raise once for a run of frames that nothing can take (native W1)."""
-        error.chunk_id = chunk_id
-        run = (type(error), chunk_id)
-        if run != self._complained:
-            self._complained = run
-            raise error
 
     def _follow(self, chunk_id: str | None) -> None:
         """Audio that names its chunk sets it, as `set_chunk` does (native M12)."""
-        if chunk_id is not None and chunk_id != self._current:
+        if chunk_id is not None:
             self._set(chunk_id)
 
     def _set(self, chunk_id: str) -> None:
         previous, self._current = self._current, chunk_id
         if previous == chunk_id:
             return
-        self._complained = None  # what is refused now is a new run
+        self._complaints.over()
         if previous is not None:
             self._session.end(previous)  # native W9
 
@@ -97,30 +137,49 @@ class ClientChunks:
         chunk_id = self._current if chunk_id is None else chunk_id
         if chunk_id is None:
             raise BadInput("finalize_chunk needs a chunk_id: no chunk is set")
-        if not self._session.end(chunk_id) and not self._session.repeat(chunk_id):
+        if self._session.end(chunk_id) or self._session.repeat(chunk_id):
+            return
+        if chunk_id == self._current:
+            self._session.conclude_unheard(chunk_id)
+        else:
             self._session.say(unknown(chunk_id))
 
 
 class MintedChunks:
     """One endless stream; the server names a chunk at each onset of speech."""
 
-    def __init__(self, session: Session, track: Track) -> None:
+    def __init__(self, session: Operations, track: Track) -> None:
         self._session = session
-        self._track = track
+        self._stream = track
+        self._complaints = _Complaints()
 
     def handle(self, command: Command) -> None:
-        """Do what the client asked. Raises BadInput."""
+        """Do what the client asked. Raises BadInput and NotReady."""
         match command:
             case AppendAudio(data=b""):
                 return
             case AppendAudio():
-                self._session.feed(self._track, command.data, command.warning)
+                self._hear(command)
             case Finalize():
-                if not self._session.endpoint(self._track) and not self._session.repeat(None):
-                    self._session.say(unknown(""))
+                self._finalize(command.chunk_id)
             case Ping():
                 self._session.pong(command.id)
             case ReplaceAudio():
                 raise BadInput("with auto_chunk=1 audio is appended: send append: true")
             case SetChunk():
                 raise BadInput("with auto_chunk=1 the server names the chunks")
+
+    def _hear(self, audio: AppendAudio) -> None:
+        try:
+            self._session.feed(self._stream, audio, audio.data)
+        except NotReady as error:
+            self._complaints.complain(error, None)
+
+    def _finalize(self, chunk_id: str | None) -> None:
+        """End what is open; the final of a chunk that has one, or the newest, is said again."""
+        if chunk_id is not None and self._session.repeat(chunk_id):
+            return
+        if chunk_id is not None and not self._stream.has(chunk_id):
+            self._session.say(unknown(chunk_id))
+        elif not self._session.endpoint(self._stream) and not self._session.repeat(None):
+            self._session.say(unknown(chunk_id or ""))

@@ -10,12 +10,12 @@ Nothing here opens a file, a socket or a model.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
+from stt.addresses import is_loopback
 from stt.errors import SettingError
 from stt_readers import (
     CONTEXT,
@@ -203,6 +203,7 @@ class Settings:
     max_sessions: int = row(
         "STT_MAX_SESSIONS", 250, whole(1, 10_000), "Most WebSocket sessions at once."
     )
+    max_uploads: int = row("STT_MAX_UPLOADS", 8, whole(1, 20), "Most files transcribed at once.")
     max_content_length: int = row(
         "STT_MAX_CONTENT_LENGTH", 25 * MIB, whole(1024, 2**40), "Most bytes of an HTTP body."
     )
@@ -305,16 +306,6 @@ def unknown_names(environ: Mapping[str, str] | None = None) -> list[str]:
         hint = f"; did you mean {near[0]}?" if near else ""
         sentences.append(f"{name} is set but is no setting{hint}")
     return sentences
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address; a name other than localhost counts as no."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _not_built(environ: Mapping[str, str]) -> Iterator[str]:

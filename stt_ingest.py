@@ -17,12 +17,12 @@ import heapq
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 
 from stt.errors import NotReady, QueueFull, Superseded
 from stt.events import Kind
-from stt_job import FINAL_DEADLINE, Admission, Job, QueueOptions
+from stt_job import FINAL_DEADLINE, Admission, Job, Lane, QueueOptions
 
 MAX_CLOCKS = 4096  # tenants whose clocks are remembered while they are away
 
@@ -55,9 +55,9 @@ class JobQueue:
         self._takers = takers
         self._clock = clock
         self._changed = threading.Condition()
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[Lane, _Lane] = {}
         self._ready: list[tuple[int, float, int, Job]] = []  # heads of idle lanes, a heap
-        self._interims: dict[str, OrderedDict[str, None]] = {}  # tenant -> lanes, oldest first
+        self._interims: dict[str, OrderedDict[Lane, None]] = {}  # tenant -> lanes, oldest first
         self._work: dict[str, float] = {}  # tenant -> seconds of audio taken, its clock
         self._numbers = count()
         self._jobs = 0
@@ -82,10 +82,8 @@ class JobQueue:
             replaced = lane.interim if job.kind is Kind.INTERIM else None
             if replaced is not None and job.yields:
                 raise Superseded
-            dropped = None
             try:
-                if replaced is None:
-                    dropped = self._make_room(job)
+                dropped = () if replaced is not None else self._make_room(job)
             finally:
                 self._forget_if_idle(job.lane)
             job.enqueued = self._clock()
@@ -98,32 +96,47 @@ class JobQueue:
             return Admission(replaced=replaced, dropped=dropped)
 
     def _room_for(self, job: Job) -> bool:
-        options = self._options
-        fits = self._jobs < options.max_jobs and self._bytes + job.size <= options.max_bytes
-        return fits or self._lane_has_interim(job)
+        few = self._jobs < self._options.max_jobs
+        return (few and self._excess(job) <= 0) or self._lane_has_interim(job)
+
+    def _excess(self, job: Job) -> int:
+        """Bytes that a job has too many; one job always fits a queue that holds no bytes."""
+        return self._bytes + job.size - self._options.max_bytes if self._bytes else 0
 
     def _lane_has_interim(self, job: Job) -> bool:
         lane = self._lanes.get(job.lane)
         return job.kind is Kind.INTERIM and lane is not None and lane.interim is not None
 
-    def _make_room(self, job: Job) -> Job | None:
-        """The job displaced for this one, if one had to be. Raises QueueFull."""
+    def _make_room(self, job: Job) -> tuple[Job, ...]:
+        """The jobs displaced for this one, if any had to be. Raises QueueFull."""
         if self._room_for(job):
-            return None
-        victim = self._oldest_of_the_largest() if self._options.overflow == "drop_oldest" else None
-        if victim is not None:
+            return ()
+        victims = self._victims(job) if self._options.overflow == "drop_oldest" else ()
+        if not victims and not job.promised:
+            raise QueueFull
+        for victim in victims:
             self._remove_interim(victim)
-            return victim
-        if job.promised:
-            return None
-        raise QueueFull
+        return victims
 
-    def _oldest_of_the_largest(self) -> Job | None:
-        """The oldest waiting interim of the tenant with the most of them (native QU7)."""
-        if not self._interims:
-            return None
-        lanes = max(self._interims.values(), key=len)
-        return self._lanes[next(iter(lanes))].interim
+    def _victims(self, job: Job) -> tuple[Job, ...]:
+        """Interims whose going makes room: each the oldest of the tenant with the most (QU7).
+
+        Only what frees what is short is taken, and nothing when all of it would not be enough.
+        """
+        short, excess = self._jobs + 1 - self._options.max_jobs, self._excess(job)
+        left = {tenant: list(lanes) for tenant, lanes in self._interims.items()}
+        victims: list[Job] = []
+        while short > 0 or excess > 0:
+            if not left:
+                return ()
+            tenant = max(left, key=lambda name: len(left[name]))
+            oldest = self._lanes[left[tenant].pop(0)].interim
+            if not left[tenant]:
+                del left[tenant]
+            if oldest is not None and (short > 0 or oldest.size):
+                victims.append(oldest)
+                short, excess = short - 1, excess - oldest.size
+        return tuple(victims)
 
     def _put_interim(self, job: Job, replaced: Job | None) -> None:
         lane = self._lanes.setdefault(job.lane, _Lane())
@@ -216,6 +229,11 @@ class JobQueue:
                     return job
         return None
 
+    def charge(self, job: Job, seconds: float) -> None:
+        """Correct what a taken job has cost its tenant's clock: it had so much audio."""
+        with self._changed:
+            self._work[job.tenant] = self._work.get(job.tenant, 0.0) + seconds - job.seconds
+
     def finish(self, job: Job) -> None:
         """A worker is done with a job it took, and its owner has been told."""
         with self._changed:
@@ -228,24 +246,13 @@ class JobQueue:
 
     # Withdrawing, ending, looking.
 
-    def cancel(self, lane: str, *, interims_only: bool = False) -> list[Job]:
-        """Withdraw the waiting jobs of a lane; the running one goes on."""
+    def withdraw_interim(self, lane: Lane) -> Job | None:
+        """Take back the waiting interim of a lane, for its owner; the running job goes on."""
         with self._changed:
-            return list(self._withdraw(lane, interims_only=interims_only))
-
-    def _withdraw(self, name: str, *, interims_only: bool) -> Iterator[Job]:
-        lane = self._lanes.get(name)
-        if lane is None:
-            return
-        if lane.interim is not None:
-            job = lane.interim
-            self._remove_interim(job)
-            yield job
-        while lane.ordered and not interims_only:
-            job = lane.ordered.popleft()
-            self._uncount(job)
-            yield job
-        self._forget_if_idle(name)
+            waiting = self._lanes[lane].interim if lane in self._lanes else None
+            if waiting is not None:
+                self._remove_interim(waiting)
+            return waiting
 
     def join(self, timeout: float) -> bool:
         """Wait until nothing waits and nothing runs; whether that came in time (native QU9)."""
@@ -256,7 +263,18 @@ class JobQueue:
         """Take no more, wake every taker; returns the jobs that waited, for their owners."""
         with self._changed:
             self._closed = True
-            left = [j for n in list(self._lanes) for j in self._withdraw(n, interims_only=False)]
+            left = [
+                job
+                for lane in self._lanes.values()
+                for job in (lane.interim, *lane.ordered)
+                if job is not None
+            ]
+            for job in left:
+                self._uncount(job)
+            self._interims.clear()
+            for lane in self._lanes.values():
+                lane.interim = None
+                lane.ordered.clear()
             self._changed.notify_all()
             return left
 
@@ -301,7 +319,7 @@ class JobQueue:
         self._uncount(job)
         self._forget_if_idle(job.lane)
 
-    def _forget_if_idle(self, name: str) -> None:
+    def _forget_if_idle(self, name: Lane) -> None:
         lane = self._lanes.get(name)
         if lane is not None and lane.idle():
             del self._lanes[name]

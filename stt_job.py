@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from stt.errors import STTError
 from stt.events import Hypothesis, Kind, Window
 
 FINAL_DEADLINE = 0.3  # s a final may wait before it is late (recognition REC-63)
+
+
+Lane: TypeAlias = tuple[str, ...]
+"""Whose job it is: ("session", tenant, id), ("http", tenant, chunk) or ("file", number).
+
+A tuple, not a text: ids come from clients, and no two lanes may be made to look alike.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,7 @@ class Job:
     """One window to recognise, and who wants to know. The queue reads it and stamps the times."""
 
     tenant: str
-    lane: str
+    lane: Lane
     kind: Kind
     window: Callable[[], Window | None]
     """The audio, read when a worker takes the job (AD1); None: not wanted any more."""
@@ -38,7 +45,7 @@ class Job:
     yields: bool = False
     """Gives way to a waiting interim of its lane instead of taking its place."""
     seconds: float = 1.0
-    """About how much audio: what its tenant's clock is charged."""
+    """About how much audio; a worker corrects it once it has read the window."""
     size: int = 0
     """Bytes of audio that it alone keeps in memory."""
     label: str = ""
@@ -54,8 +61,8 @@ class Admission:
 
     replaced: Job | None = None
     """An older interim of the same lane: nothing is lost, the newer one covers its audio."""
-    dropped: Job | None = None
-    """The victim of ``drop_oldest``."""
+    dropped: tuple[Job, ...] = ()
+    """The victims of ``drop_oldest``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ class Metering:
         self._metrics = metrics
         self._overflow = overflow
         self._retries = 0
+        self._lock = threading.Lock()  # guards the count of retries
         self._engine: object = None
         self.audio_received = metrics.audio_received
         self.final_said = metrics.final_said
@@ -71,9 +72,10 @@ class Metering:
             self._metrics.job_late()
         if report.failed:
             self._metrics.job_failed()
-        retries = getattr(self._engine, "short_context_retries", 0)
-        while self._retries < retries:
-            self._retries += 1
+        with self._lock:
+            retries = getattr(self._engine, "short_context_retries", 0)
+            new, self._retries = retries - self._retries, retries
+        for _ in range(new):
             self._metrics.short_context_retry()
 
     def watch(self, manager: SessionManager, queue: JobQueue, timers: Timers) -> None:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 L = TypeVar("L", bound=str)
 
 EncoderContext: TypeAlias = Literal["auto", "full"] | float
-"""The encoder's window: by the model's profile, always 30 s, or seconds (recognition section 5)."""
+"""The encoder's window: safe least lengths, always 30 s, or seconds (recognition section 5)."""
 
 # int() also takes 1_000 and the digits of other scripts, which are slips of the pen here.
 DIGITS = r"-?[0-9]{1,15}"

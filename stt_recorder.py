@@ -14,17 +14,21 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 
 from stt.errors import Dropped, NotReady, STTError, Superseded
-from stt.events import Kind, Samples, Task
+from stt.events import SAMPLE_RATE, Kind, Samples, Task
 from stt.replies import Transcript, Transcription
 from stt.speech.stream import SpeechOptions
 from stt.store.base import Stored, TranscriptStore
 from stt_ingest import JobQueue
 from stt_recording import Recording
+from stt_surroundings import SessionObserver
 
 log = logging.getLogger("stt.recorder")
+
+STORE_WAIT = 5.0  # s for the store to take a text, before it is asked whether it still has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +41,23 @@ class RecorderOptions:
     final_after: float = 10.0
     """s without a newer snapshot after which a chunk counts as final (native DM5)."""
     chunks_kept: int = 10_000
-    """Chunks whose status is remembered."""
+    """Chunks whose status is remembered, at most."""
+    remembered: float = 7200.0
+    """s for which it is (native RE1)."""
 
 
 @dataclass(eq=False, slots=True)
 class _Chunk:
     """What is known of one posted chunk."""
 
-    recording: Recording
+    recording: Recording | None
+    """None once it is over and final: its memory is needed no more."""
     status: str = "processing"
     text: str = ""
     """The newest there is, of an older snapshot where this one has none."""
     final: bool = False
+    stored: Future[None] | None = None
+    """Of ``text``."""
     touched: float = 0.0
 
 
@@ -61,12 +70,14 @@ class Recorder:
         *,
         queue: JobQueue,
         store: TranscriptStore,
+        observer: SessionObserver,
         publish: Callable[[str, Transcript], None],
         ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self._options = options
         self._queue = queue
         self._store = store
+        self._observer = observer
         self._publish = publish
         self._ready = ready
         self._lock = threading.Lock()
@@ -81,33 +92,56 @@ class Recorder:
         self._require_model()
         with self._lock:
             before = self._chunks.get((tenant, chunk_id))
-        lane = f"http:{tenant}/{chunk_id}"
+        older = None if before is None else before.recording
         recording = Recording(
             samples,
             self._options.speech,
             tenant=tenant,
-            lane=lane,
+            lane=("http", tenant, chunk_id),
             kind=Kind.INTERIM,  # replaced and displaced as an interim is (native QU7)
             queue=self._queue,
+            observer=self._observer,
             label=chunk_id,
-            memory=None if before is None else before.recording.memory,
+            memory=None if older is None else older.memory,
         )
         known = "" if before is None else before.text
         chunk = _Chunk(recording, text=known, touched=time.monotonic())
         recording.result.add_done_callback(lambda _: self._settled(tenant, chunk_id, chunk))
-        recording.start(wait=self._options.enqueue_wait)
+        self._register(tenant, chunk_id, chunk)
+        try:
+            recording.start(wait=self._options.enqueue_wait)
+        except STTError:
+            self._register(tenant, chunk_id, before)
+            raise
+        if older is not None:
+            older.give_up()
+        self._observer.audio_received(len(samples) / SAMPLE_RATE)
+        self._follow(tenant, chunk_id)
+
+    def _register(self, tenant: str, chunk_id: str, chunk: _Chunk | None) -> None:
+        """Make this the chunk's record, before its recording can end; None: there is none."""
         with self._lock:
-            if before is not None:
-                before.recording.give_up()
-            self._chunks[tenant, chunk_id] = chunk
-            self._chunks.move_to_end((tenant, chunk_id))
+            self._chunks.pop((tenant, chunk_id), None)
+            if chunk is not None:
+                self._chunks[tenant, chunk_id] = chunk
             while len(self._chunks) > self._options.chunks_kept:
-                self._chunks.popitem(last=False)
+                self._forget(*next(iter(self._chunks)))
+
+    def _follow(self, tenant: str, chunk_id: str) -> None:
+        """A later chunk ends the one before it (native DM5)."""
+        with self._lock:
             previous = self._newest.get(tenant)
-            if previous is None or _is_later(chunk_id, previous):
+            later = previous is None or _is_later(chunk_id, previous)
+            if later:
                 self._newest[tenant] = chunk_id
-        if previous is not None and _is_later(chunk_id, previous):
+        if previous is not None and later:
             self._finalize(tenant, previous)
+
+    def _forget(self, tenant: str, chunk_id: str) -> None:
+        """Remember a chunk no more; the lock is held."""
+        del self._chunks[tenant, chunk_id]
+        if self._newest.get(tenant) == chunk_id:
+            del self._newest[tenant]
 
     def status(self, tenant: str, chunk_id: str) -> str | None:
         """Of a chunk posted lately: processing, done, silent, failed or dropped (TR13, QU7)."""
@@ -135,29 +169,39 @@ class Recorder:
             word_times=word_times,
             kind=Kind.BULK,
         )
-        lane = f"file:{uuid.uuid4().hex}"
         recording = Recording(
-            samples, speech, tenant=tenant, lane=lane, kind=Kind.BULK, queue=self._queue
+            samples,
+            speech,
+            tenant=tenant,
+            lane=("file", uuid.uuid4().hex),
+            kind=Kind.BULK,
+            queue=self._queue,
+            observer=self._observer,
         )
         recording.start(wait=self._options.enqueue_wait)
+        self._observer.audio_received(len(samples) / SAMPLE_RATE)
         return recording.result.result()
 
     def sweep(self) -> None:
-        """Finish the chunks that nothing came for; on the timers' thread (native DM5, RE2)."""
-        old = time.monotonic() - self._options.final_after
+        """Finish the chunks that nothing came for, forget the old (native DM5, RE2)."""
+        now = time.monotonic()
+        old, ancient = now - self._options.final_after, now - self._options.remembered
         with self._lock:
             due = [key for key, c in self._chunks.items() if not c.final and c.touched < old]
+            for key in [key for key, c in self._chunks.items() if c.touched < ancient]:
+                self._forget(*key)
         for tenant, chunk_id in due:
             self._finalize(tenant, chunk_id)
 
     def _require_model(self) -> None:
         if not self._ready():
-            raise NotReady("the model is not loaded yet")
+            raise NotReady("the service takes no audio now: it starts, or it shuts down")
 
     def _settled(self, tenant: str, chunk_id: str, chunk: _Chunk) -> None:
         """A recording has ended: keep its text, or say why there is none."""
-        error = chunk.recording.result.exception()
-        if isinstance(error, Superseded):
+        recording = chunk.recording
+        error = None if recording is None else recording.result.exception()
+        if recording is None or isinstance(error, Superseded):
             return
         with self._lock:
             newest = self._chunks.get((tenant, chunk_id), chunk)
@@ -165,10 +209,10 @@ class Recorder:
                 return  # a newer snapshot was answered first (native W25)
             if error is not None:
                 self._explain(chunk_id, chunk, error)
-            elif text := chunk.recording.result.result().text:
-                newest.text = chunk.text = text
+            elif (heard := recording.result.result()).text:
+                newest.text = chunk.text = heard.text
                 chunk.status = "done"
-                self._keep(tenant, chunk_id, chunk)
+                self._keep(tenant, chunk_id, chunk, recording.arrived, heard)
             else:  # an empty result never erases or creates a transcript (native B6)
                 chunk.status = "silent"
             if chunk.final or chunk.status == "done":
@@ -181,19 +225,21 @@ class Recorder:
 
     # The lock is held: what is told keeps its order. The calls below are leaves (AC2).
 
-    def _keep(self, tenant: str, chunk_id: str, chunk: _Chunk) -> None:
-        heard = chunk.recording.result.result()
+    def _keep(
+        self, tenant: str, chunk_id: str, chunk: _Chunk, arrived: int, heard: Transcription
+    ) -> None:
         words = [word.as_dict() for final in heard.finals for word in final.words]
-        self._store.put(
+        chunk.stored = self._store.put(
             Stored(
                 tenant,
                 chunk_id,
                 chunk.text,
-                chunk.recording.arrived,
+                arrived,
                 is_final=chunk.final,
                 words=json.dumps(words),
             )
         )
+        chunk.stored.add_done_callback(self._observer.stored)
 
     def _tell(self, tenant: str, chunk_id: str, chunk: _Chunk) -> None:
         """Push to the tenant's subscribers what a poller would find (native W29)."""
@@ -204,15 +250,29 @@ class Recorder:
             Transcript(chunk_id, committed, tail, is_final=chunk.final, reason=reason),
         )
 
+    def _is_removed(self, tenant: str, chunk_id: str, chunk: _Chunk) -> bool:
+        """Whether the text of a chunk was deleted or popped; no lock is held."""
+        if chunk.stored is None:
+            return False
+        wait([chunk.stored], STORE_WAIT)
+        return self._store.get(tenant, chunk_id) is None
+
     def _finalize(self, tenant: str, chunk_id: str) -> None:
+        """A chunk is over: its subscribers get its final, unless its text is still to come."""
         with self._lock:
             chunk = self._chunks.get((tenant, chunk_id))
-            if chunk is None or chunk.final:
+        if chunk is None:
+            return
+        removed = self._is_removed(tenant, chunk_id, chunk)
+        with self._lock:
+            if chunk.final or self._chunks.get((tenant, chunk_id)) is not chunk:
                 return
             chunk.final = True
             if self._newest.get(tenant) == chunk_id:
                 del self._newest[tenant]
             if chunk.status != "processing":
+                chunk.recording = None
+                chunk.text = "" if removed else chunk.text  # told no more once deleted (RE5)
                 self._tell(tenant, chunk_id, chunk)
 
 

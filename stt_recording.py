@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 
-from stt.errors import Dropped, STTError, Superseded
+from stt.errors import STTError, Superseded
 from stt.events import (
     SAMPLE_RATE,
     Ended,
@@ -30,7 +30,9 @@ from stt.events import (
 from stt.replies import Transcription
 from stt.speech.stream import SpeechOptions, SpeechStream
 from stt_ingest import JobQueue
-from stt_job import Job
+from stt_job import Job, Lane
+from stt_submission import submit
+from stt_surroundings import SessionObserver
 
 BLOCK = 30 * SAMPLE_RATE  # samples heard at a time: keeps at most an utterance more in memory
 
@@ -47,9 +49,10 @@ class Recording:
         options: SpeechOptions,
         *,
         tenant: str,
-        lane: str,
+        lane: Lane,
         kind: Kind,
         queue: JobQueue,
+        observer: SessionObserver,
         label: str = "",
         memory: Memory | None = None,
     ) -> None:
@@ -65,6 +68,7 @@ class Recording:
         self._lane = lane
         self._kind = kind
         self._queue = queue
+        self._observer = observer
         self._label = label
         self._lock = threading.Lock()
         self._heard = 0
@@ -87,10 +91,11 @@ class Recording:
     def _go_on(self, wait: float = 0.0) -> None:
         """Queue the next utterance, or finish."""
         while (request := self._next()) is not None:
-            digest = self._digest(request)
+            window = self._window(request)
+            digest = b"" if window is None else _digest(window)
             known = self.memory.get(digest)
             if known is None:
-                self._submit(request, digest, wait)
+                self._submit(request, digest, 0.0 if window is None else window.seconds, wait)
                 return
             self._hear(request, digest, known)
         self._finish()
@@ -120,12 +125,7 @@ class Recording:
             elif isinstance(event, Ended):
                 self._ended = True
 
-    def _digest(self, request: Request) -> bytes:
-        window = self._window(request)
-        audio = b"" if window is None else window.samples.tobytes()
-        return hashlib.blake2b(audio, digest_size=16).digest()
-
-    def _submit(self, request: Request, digest: bytes, wait: float) -> None:
+    def _submit(self, request: Request, digest: bytes, seconds: float, wait: float) -> None:
         job = Job(
             tenant=self._tenant,
             lane=self._lane,
@@ -135,16 +135,12 @@ class Recording:
             on_error=self._fail,
             promised=self._begun and self._kind is Kind.BULK,
             yields=self._begun,  # a newer snapshot of the chunk may wait already
-            seconds=max(1.0, self._seconds),
+            seconds=seconds,
             size=self._samples.nbytes,
             label=self._label,
         )
         self._begun = True
-        admission = self._queue.try_enqueue(job, wait=wait)
-        if admission.replaced is not None:
-            admission.replaced.on_error(Superseded())
-        if admission.dropped is not None:
-            admission.dropped.on_error(Dropped())
+        submit(job, self._queue, self._observer, wait=wait)
 
     def _window(self, request: Request) -> Window | None:
         with self._lock:
@@ -188,3 +184,7 @@ class Recording:
         with self._lock:
             self._samples = self._samples[:0].copy()
             self._stream = SpeechStream()
+
+
+def _digest(window: Window) -> bytes:
+    return hashlib.blake2b(window.samples.tobytes(), digest_size=16).digest()

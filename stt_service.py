@@ -57,11 +57,12 @@ class Service:
     engine: Engine | None = None
     _pool: WorkerPool | None = None
     _closed: bool = False
+    _ended: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
         """Start the threads; after the fork, in the process that serves (AE3)."""
         self.timers.start()
-        self.timers.every(SWEEP_EVERY, self._sweep)
+        threading.Thread(target=self._sweep, name="stt-sweeper", daemon=True).start()
         threading.Thread(target=self._load, name="stt-loader", daemon=True).start()
 
     def _load(self) -> None:
@@ -99,6 +100,8 @@ class Service:
             return "the service is shutting down"
         if self.engine is None:
             return "the model is not loaded yet"
+        if self._pool is None or not self._pool.alive:
+            return "a worker has died"
         if not self.store.healthy():
             return "the transcript store cannot be written"
         return None
@@ -124,8 +127,13 @@ class Service:
         }
 
     def _sweep(self) -> None:
-        self.recorder.sweep()
-        self.store.sweep(time.time_ns() - int(self.transcript_ttl * 1e9))
+        """Look now and then for what is over; on a thread of its own, for the store may be slow."""
+        while not self._ended.wait(SWEEP_EVERY):
+            try:
+                self.recorder.sweep()
+                self.store.sweep(time.time_ns() - int(self.transcript_ttl * 1e9))
+            except Exception:
+                log.exception("a sweep failed; the next one tries again")
 
     def drain(self, timeout: float) -> None:
         """Refuse new sessions, give the open ones their finals and close code 1012 (AD8, RT-44)."""
@@ -133,14 +141,16 @@ class Service:
             return
         begun = time.monotonic()
         done = self.manager.drain(timeout)
+        done = self.queue.join(max(0.0, timeout - (time.monotonic() - begun))) and done
         self.manager.wait_empty(max(0.0, timeout - (time.monotonic() - begun)))
-        log.info("drained in %.1f s, all finals said: %s", time.monotonic() - begun, done)
+        log.info("drained in %.1f s, all work done: %s", time.monotonic() - begun, done)
 
     def close(self) -> None:
         """End every thread and write what is waiting. Never raises; only the first call counts."""
         if self._closed:
             return
         self._closed = True
+        self._ended.set()
         self.manager.stop_admitting()
         for end in (
             self.timers.close,

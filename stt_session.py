@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from stt.errors import Dropped, NotReady, Refused, STTError, Superseded
+from stt.errors import NotReady, Refused, STTError, Superseded
 from stt.events import (
     Event,
     Failed,
@@ -27,13 +27,14 @@ from stt.events import (
     Window,
 )
 from stt.pace import Pace
-from stt.protocols.base import Command
+from stt.protocols.base import AppendAudio, Command, ReplaceAudio
 from stt.replies import ChunkOpened, Pong, Problem, Reply, Silence, Speech, Transcript, Usage
-from stt.speech.chunk import Chunk
+from stt.speech.chunk import Chunk, unknown
 from stt.speech.stream import SpeechStream
 from stt_chunks import ClientChunks, MintedChunks
 from stt_job import Job
 from stt_outbox import Outbox
+from stt_submission import submit
 from stt_surroundings import SessionOptions, Surroundings
 from stt_track import Track
 from stt_voice import Voice
@@ -56,6 +57,7 @@ class Session:
         self.tenant = tenant
         self.options = options
         self.outbox = outbox
+        self._lane = ("session", tenant, session_id)
         self.delay = 0.0
         """s the reader should wait before it reads on, after a command (runtime RT-27)."""
         self._around = around
@@ -95,16 +97,18 @@ class Session:
             track = self._tracks[chunk_id]
             return None if track.ending else track
 
-    def feed(self, track: Track, data: bytes, warning: str | None = None) -> None:
-        """Hear new audio. Sets `delay`. Raises NotReady while shutting down."""
+    def feed(self, track: Track, audio: AppendAudio | ReplaceAudio, data: bytes) -> None:
+        """Hear new audio, ``data`` of it. Sets `delay`. Raises NotReady while shutting down."""
         now = time.monotonic()
         with self._step(track):
             if self._stopping:
                 raise NotReady("the service is shutting down; connect again")
+            if audio.whole:
+                track.realign()
             seconds = track.feed(data, now)
             self._received += seconds
-            if warning is not None and track.chunk is not None:
-                track.chunk.warning = warning
+            if audio.warning is not None and track.chunk is not None:
+                track.chunk.warning = audio.warning
             if self.options.vad_events and track.falls_silent():
                 self._voice.put(Silence())
         self._around.observer.audio_received(seconds)
@@ -137,9 +141,7 @@ class Session:
             track.end()
         with self._lock:
             if not track.over:
-                track.timer = self._around.timers.after(
-                    self.options.finalize_timeout, partial(self._time_out, track, track.chunks)
-                )
+                self._expect(track, track.chunks)
         return True
 
     def endpoint(self, track: Track) -> bool:
@@ -148,10 +150,12 @@ class Session:
             if stream.idle:
                 return False
             stream.receive_end()
-            ended = track.chunks
-        call = partial(self._time_out, track, ended)
-        self._around.timers.after(self.options.finalize_timeout, call)
         return True
+
+    def conclude_unheard(self, chunk_id: str) -> None:
+        """The final of a chunk without audio; nothing of it comes later (native W5, W6)."""
+        with self._lock:
+            self._voice.say_final(unknown(chunk_id))
 
     def repeat(self, chunk_id: str | None) -> bool:
         """Say a chunk's final again, or the newest chunk's (native W7). False: there is none."""
@@ -212,7 +216,8 @@ class Session:
         return not self._tracks and (self._minting is None or self._minting.stream.idle)
 
     def _withdraw_interims(self) -> None:
-        for job in self._around.queue.cancel(self.id, interims_only=True):
+        job = self._around.queue.withdraw_interim(self._lane)
+        if job is not None:
             job.on_error(Superseded())
 
     # The heart: lock, feed, publish, release, submit.
@@ -235,7 +240,7 @@ class Session:
     def _submit(self, track: Track, request: Request) -> None:
         job = Job(
             tenant=self.tenant,
-            lane=self.id,
+            lane=self._lane,
             kind=request.kind,
             window=partial(self._window, track, request),
             on_done=partial(self._receive, track, request),
@@ -244,17 +249,9 @@ class Session:
             label=chunk.id if (chunk := track.chunk_of(request)) else "",
         )
         try:
-            admission = self._around.queue.try_enqueue(job)
+            submit(job, self._around.queue, self._around.observer)
         except STTError as error:
-            self._around.observer.job_refused(error.code)
             self._fail(track, request, error)
-            return
-        if admission.replaced is not None:
-            self._around.observer.replaced()
-            admission.replaced.on_error(Superseded())
-        if admission.dropped is not None:
-            self._around.observer.job_refused(Dropped.code)
-            admission.dropped.on_error(Dropped())
 
     # Results, from the workers.
 
@@ -278,6 +275,13 @@ class Session:
                 # native W16; the failure of a final is an event of the stream
                 self._voice.put(Problem(error.code, error.message, chunk.id))
 
+    def _expect(self, track: Track, chunks: list[Chunk]) -> None:
+        """The finals of chunks are due: in a while they are said with what is known (W8)."""
+        wait = self.options.finalize_timeout
+        for chunk in chunks:
+            timer = self._around.timers.after(wait, partial(self._time_out, track, [chunk]))
+            track.timers[chunk.id] = timer
+
     def _time_out(self, track: Track, chunks: list[Chunk]) -> None:
         """Say what is known of chunks that should have had their final by now (native W8)."""
         with self._lock:
@@ -299,6 +303,8 @@ class Session:
             return
         if isinstance(event, SpeechStarted | SpeechEnded):
             track.heard_boundary(event)
+            if isinstance(event, SpeechEnded) and track.label is None:
+                self._expect(track, [chunk])
             if self.options.vad_events:
                 started = isinstance(event, SpeechStarted)
                 at = event.start if isinstance(event, SpeechStarted) else event.end
@@ -316,8 +322,9 @@ class Session:
 
     def _forget(self, track: Track, chunk_id: str) -> None:
         """A chunk has its final: nothing else of it is kept here."""
-        if track.timer is not None:
-            track.timer.cancel()
+        timer = track.timers.pop(chunk_id, None)
+        if timer is not None:
+            timer.cancel()
         if track.label is None:
             track.forget(chunk_id)
         elif self._tracks.pop(track.label, None) is not None:

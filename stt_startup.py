@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SAMPLE = "tests/audio/en_hello.flac"
 
 
 def announce(state: Mapping[str, object], host: str, port: int) -> None:
@@ -11,8 +15,12 @@ def announce(state: Mapping[str, object], host: str, port: int) -> None:
     print(startup_text(state, host, port), file=sys.stderr, flush=True)  # noqa: T201  it is a text
 
 
-def startup_text(state: Mapping[str, object], host: str, port: int) -> str:
-    """The page's address, a curl line, the client line, the model and where it came from."""
+def startup_text(state: Mapping[str, object], host: str, port: int, *, folder: Path = HERE) -> str:
+    """The page's address, a curl line, the client line, the model and where it came from.
+
+    The lines work as printed in the project's folder, with the sample there or a file of one's own.
+    """
+    file = SAMPLE if (folder / SAMPLE).exists() else "speech.wav"
     reached = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     name = f"[{reached}]" if ":" in reached else reached
     url = f"http://{name}:{port}"
@@ -23,8 +31,8 @@ def startup_text(state: Mapping[str, object], host: str, port: int) -> str:
         f"  engine   {state['engine']}",
         f"  model    {state['model']}{origin}",
         f"  page     {url}/",
-        f"  try      curl -F file=@tests/audio/en_hello.flac {url}/transcribe",
-        f"  stream   .venv/bin/python -m stt_client --url {url} speech.wav",
+        f"  try      curl -F file=@{file} {url}/transcribe",
+        f"  client   .venv/bin/python -m stt_client --url {url} {file}",
         "",
     ]
     if state.get("warning"):

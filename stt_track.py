@@ -32,7 +32,8 @@ class Track:
         """Arrival of the audio whose text was said last (see ``stt.store.base``)."""
         self.ending = False
         self.replaced = False
-        self.timer: Timer | None = None
+        self.timers: dict[str, Timer] = {}
+        """For the finals that are due, by chunk (native W8)."""
         self._decoder = PcmDecoder(encoding, sample_rate)
         self._chunk = None if label is None else Chunk(label)
         self._minted: dict[int, Chunk] = {}  # by utterance
@@ -45,6 +46,11 @@ class Track:
         self.stream.receive_audio(self._decoder.push(data))
         self.timeline.arrived(self.stream.received, now)
         return self.stream.received - before
+
+    def realign(self) -> None:
+        """Audio follows that begins with a whole sample: a spare byte before it is dropped."""
+        if self._decoder.realign() and self._chunk is not None:
+            self._chunk.warning = "odd_length"
 
     def end(self) -> None:
         """Nothing more belongs to the chunk: hear what the decoder holds, endpoint now."""
@@ -77,6 +83,10 @@ class Track:
     def mint(self, utterance: int, chunk_id: str) -> None:
         """Give an utterance a chunk of its own (native W33)."""
         self._minted[utterance] = Chunk(chunk_id, single=True)
+
+    def has(self, chunk_id: str) -> bool:
+        """Whether a minted chunk is open."""
+        return any(chunk.id == chunk_id for chunk in self._minted.values())
 
     def forget(self, chunk_id: str) -> None:
         """A minted chunk has its final."""

@@ -62,9 +62,17 @@ class Voice:
         self.put(said)
         self._around.publish(self._tenant, said)
         if said.is_final:
-            self._finals[said.chunk_id] = said
-            while len(self._finals) > FINALS_KEPT:
-                self._finals.popitem(last=False)
+            self._remember(said)
+
+    def say_final(self, final: Transcript) -> None:
+        """Say the final of a chunk that has no text, and remember it."""
+        self.put(final)
+        self._remember(final)
+
+    def _remember(self, final: Transcript) -> None:
+        self._finals[final.chunk_id] = final
+        while len(self._finals) > FINALS_KEPT:
+            self._finals.popitem(last=False)
 
     def has_final(self, chunk_id: str) -> bool:
         """Whether a chunk has its final, as far back as they are kept."""
@@ -88,8 +96,6 @@ class Voice:
         return replace(said, latency_s=latency)
 
     def _store(self, track: Track, said: Transcript) -> Future[None]:
-        whole = track.chunk if said.speech_final else None
-        words = said.words if whole is None else whole.words
         stored = self._around.store.put(
             Stored(
                 tenant=self._tenant,
@@ -97,7 +103,7 @@ class Voice:
                 text=said.committed,
                 ticket=track.ticket,
                 is_final=said.is_final,
-                words=json.dumps([word.as_dict() for word in words]),
+                words=json.dumps([w.as_dict() for w in said.words] if said.is_final else []),
             )
         )
         stored.add_done_callback(self._around.observer.stored)

@@ -20,6 +20,8 @@ from stt_job import Job, JobReport
 
 log = logging.getLogger("stt.workers")
 
+RECOVERY = 0.1  # s a worker waits after an unexpected error, lest a lasting one keep it spinning
+
 
 class WorkerPool:
     """``workers`` threads on one engine; its whole life is ``start`` and ``stop``."""
@@ -37,11 +39,17 @@ class WorkerPool:
         self._engine = engine
         self._max_batch = max_batch
         self._observe = observe
+        self._stopped = threading.Event()
         # Daemons: a model call that hangs must not keep a stopping process alive.
         self._threads = [
             threading.Thread(target=self._run, name=f"stt-worker-{n}", daemon=True)
             for n in range(workers)
         ]
+
+    @property
+    def alive(self) -> bool:
+        """Whether every thread works; false before the start and after the end."""
+        return all(thread.is_alive() for thread in self._threads)
 
     def start(self) -> None:
         """Start the threads; in the process that serves, never before a fork (AE3)."""
@@ -50,6 +58,7 @@ class WorkerPool:
 
     def stop(self, timeout: float = 5.0) -> None:
         """Close the queue, tell the owners of what still waits, wait for the threads."""
+        self._stopped.set()
         for job in self._queue.close():
             _tell_failure(job, EngineError("the service stopped before this audio was recognised"))
         deadline = time.monotonic() + timeout
@@ -58,11 +67,15 @@ class WorkerPool:
                 thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
-        while batch := self._queue.take_batch(self._max_batch):
+        while True:
             try:
+                batch = self._queue.take_batch(self._max_batch)
+                if not batch:
+                    return
                 self._work(batch)
-            except Exception:  # a worker must outlive whatever a callback does (AV4)
+            except Exception:  # a worker outlives whatever a callback or the queue does (AV4)
                 log.exception("a worker recovered from an unexpected error")
+                self._stopped.wait(RECOVERY)
 
     def _work(self, batch: list[Job]) -> None:
         """Recognise a batch; every job is finished, whatever happens on the way."""
@@ -73,6 +86,7 @@ class WorkerPool:
             if window is None:
                 self._queue.finish(job)
             else:
+                self._queue.charge(job, window.seconds)
                 wanted.append((job, window))
         if not wanted:
             return
@@ -121,7 +135,7 @@ class WorkerPool:
                 "stt_latency_ms=%.0f chunk_id=%s session_id=%s qsize=%d workers=%d kind=%s ok=%s",
                 1000 * (now - job.enqueued),
                 job.label,
-                job.lane,
+                ":".join(job.lane[1:]),
                 depth["interim"] + depth["ordered"],
                 len(self._threads),
                 job.kind.name.lower(),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import threading
 from collections.abc import Callable, Collection, Iterator
 from typing import IO
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Request, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from stt.addresses import is_loopback
 from stt.errors import (
     BadInput,
     Forbidden,
@@ -26,6 +26,7 @@ from stt.errors import (
     TooManySessions,
     UnsupportedAudio,
 )
+from stt.formats import openai_error
 
 Authenticate = Callable[[Request], None]
 """Raises Unauthorized or Forbidden; may leave what it learned in ``flask.g``."""
@@ -34,6 +35,8 @@ PREFLIGHT_S = 600  # how long a browser may remember the answer to a preflight
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 HEADERS = "content-type, authorization"
 DEFAULT_PORTS = {"http": 80, "https": 443}
+SECURITY = "default-src 'none'; style-src 'unsafe-inline'"
+"""Of every page: nothing is loaded from anywhere, and no script runs."""
 
 
 class UpgradeRequired(BadInput):
@@ -64,7 +67,7 @@ class Origins:
             return False  # null, or a scheme that no page of ours has
         if not name:
             return False
-        return _is_loopback(name) or host.lower() in (parts.netloc, f"{parts.netloc}:{port}")
+        return _is_local(name) or host.lower() in (parts.netloc, f"{parts.netloc}:{port}")
 
 
 class BoundedBody:
@@ -113,7 +116,8 @@ def install_gate(
         capacity: whether the service takes new sessions now; asked at each handshake.
         most_sockets: open WebSockets, each of which holds a thread (LIB-15); counted exactly.
         max_body_bytes: of a request, with and without Content-Length (native HT9).
-        authenticate: asked at each request whose origin is allowed, preflights excepted.
+        authenticate: asked at each request whose origin is allowed, preflights excepted; at a
+            WebSocket handshake last of all, so that none that fails otherwise spends a ticket.
     """
     origins = Origins(allowed_origins)
     slots = threading.BoundedSemaphore(most_sockets)
@@ -124,12 +128,13 @@ def install_gate(
         _check_origin(origins)
         if _is_preflight():
             return Response(status=204)
-        if authenticate is not None:
-            authenticate(request)
-        if request.url_rule is not None and request.url_rule.websocket:
+        is_handshake = request.url_rule is not None and request.url_rule.websocket
+        if is_handshake:
             _check_handshake()
             g.hark_slot = _take_slot(slots, capacity)
-        else:
+        if authenticate is not None:
+            authenticate(request)
+        if not is_handshake:
             _check_body(max_body_bytes)
         return None
 
@@ -201,6 +206,8 @@ def _check_body(most: int) -> None:
 def _add_headers(response: Response) -> Response:
     if response.is_json:
         response.headers.setdefault("Cache-Control", "no-store")  # HT5: a GET may pop or delete
+    if response.mimetype == "text/html":
+        response.headers.setdefault("Content-Security-Policy", SECURITY)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.vary.add("Origin")
     origin = g.get("hark_origin")
@@ -242,9 +249,7 @@ def _say_http_error(error: HTTPException) -> Response:
 def _body(status: int, message: str, code: str | None) -> Response:
     """The body in the shape of its door: OpenAI's under /v1/ (HT3), else the older service's."""
     if request.path.startswith("/v1/"):
-        kind = "server_error" if status >= 500 else "invalid_request_error"
-        error = {"message": message, "type": kind, "param": None, "code": code}
-        response = jsonify(error=error)
+        response = jsonify(openai_error(status, message, code))
     elif code is None:
         response = jsonify(message=message)
     else:
@@ -260,10 +265,6 @@ def _is_key(key: str) -> bool:
         return False
 
 
-def _is_loopback(name: str) -> bool:
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+def _is_local(name: str) -> bool:
+    """A loopback address, or a name that browsers resolve to one (RFC 6761, section 6.3)."""
+    return name.endswith(".localhost") or is_loopback(name)

@@ -7,25 +7,24 @@ is served here. Nothing here waits for a transcript, and no answer makes a clien
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import IO, Any, NoReturn, Protocol
 
 from flask import Blueprint, Request, Response, request
 
 from stt.audio.pcm import pcm16_to_samples
 from stt.auth import Whom
-from stt.errors import BadBase64, BadInput, NotReady, QueueFull, STTError, TooLarge
+from stt.errors import BadInput, NotReady, QueueFull, STTError, TooLarge
 from stt.events import Samples
 from stt.formats import error_object
-from stt.ids import checked_id
+from stt.ids import DEFAULT_TENANT, checked_id
+from stt.protocols.native import decoded_base64
 
-DEFAULT_TENANT = "0000"  # native DM1
 WHITE_SPACE = frozenset(" \t\r\n")  # RFC 8259, section 2
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+PEEK = 4096  # bytes
 MAX_OBJECTS = 1000
 """JSON objects in one body; each is a job, and each is answered."""
 
@@ -35,6 +34,10 @@ class Snapshots(Protocol):
 
     def snapshot(self, tenant: str, chunk_id: str, samples: Samples) -> None:
         """Queue a chunk's audio; never blocks. Raises QueueFull, NotReady, TooLarge."""
+
+
+Upload = Callable[[Request, bytes], Response]
+"""Answers audio: the request, and what has been read of its body. Makes its own errors (UP5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Outcome:
 
 def blueprint(
     recorder: Snapshots,
-    upload: Callable[[Request], Response],
+    upload: Upload,
     whom: Whom,
     *,
     reject_status: int = 429,
@@ -56,7 +59,7 @@ def blueprint(
 
     Args:
         recorder: queues the audio of JSON objects.
-        upload: answers multipart and raw audio bodies; makes its own error bodies (UP5).
+        upload: answers multipart and raw audio bodies, and reads them when it is their turn.
         whom: the principal of the current request; its tenant wins (HT-AUTH).
         reject_status: of an answer whose audio was refused, 429 or 200 (HT10).
     """
@@ -78,10 +81,14 @@ def blueprint(
     @door.post("/transcribe")
     def transcribe() -> Response:
         if request.mimetype == "multipart/form-data":
-            return upload(request)
+            return upload(request, b"")
         # Before any form parser touches it: curl sends audio and JSON as a form (section 4).
-        data = request.get_data(parse_form_data=False)
-        return answer(data, 200) if _is_json(data) else upload(request)
+        begun = _beginning(request.stream)
+        return (
+            answer(begun + request.stream.read(), 200)
+            if _is_json(begun)
+            else upload(request, begun)
+        )
 
     @door.post("/transcripts")
     def transcripts() -> Response:
@@ -119,8 +126,18 @@ def parse_objects(data: bytes) -> list[dict[str, Any]]:
     return objects
 
 
+def _beginning(body: IO[bytes]) -> bytes:
+    """A body up to where it says what it is, so that the rest of a file can wait for its turn."""
+    begun = bytearray()
+    while piece := body.read(PEEK):
+        begun += piece
+        if piece.strip(BYTE_ORDER_MARK + b" \t\r\n"):
+            break
+    return bytes(begun)
+
+
 def _is_json(data: bytes) -> bool:
-    """Whether a body is the JSON form: TF-JSON and not TF-RAW.
+    """Whether a body that begins so is the JSON form: TF-JSON and not TF-RAW.
 
     Announced PCM (UP3) may begin with any byte, so ``?encoding=`` says audio, unless the type says
     JSON.
@@ -161,12 +178,7 @@ def _queue(
 
 def _decoded(audio: object) -> bytes:
     """Standard base64, line breaks allowed (DM6, B17). Raises BadInput."""
-    if not isinstance(audio, str):
-        raise BadInput(f"audio_b64 must be a string, got {type(audio).__name__}")
-    try:
-        return base64.b64decode("".join(audio.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise BadBase64("audio_b64 is not base64") from None
+    return decoded_base64("".join(audio.split()) if isinstance(audio, str) else audio)
 
 
 def _framed(outcomes: list[Outcome], status: int) -> Response:

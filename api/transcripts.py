@@ -17,12 +17,11 @@ from flask import Blueprint, Response, request
 
 from stt.auth import Whom
 from stt.errors import BadInput
-from stt.ids import checked_id
+from stt.ids import DEFAULT_TENANT, checked_id
 from stt.sentences import Entry, merge
 from stt.sources import SOURCES, Sources
 from stt.store.base import Stored, TranscriptStore
 
-DEFAULT_TENANT = "0000"  # native DM1
 EMPTY = {"chunk_id": "-1", "transcript": ""}
 TOLD = ("failed", "dropped")
 """The states of a chunk without a transcript that `/get_transcript` tells (TR13, QU7)."""
@@ -122,11 +121,10 @@ class Reading:
         """
         chunk_id = _asked(chunk_id)
         tenant = self._tenant()
-        entries = self._entries(tenant)
-        found = _named(entries, chunk_id)
-        if found is not None:
-            return _found(found)
-        body = {"chunk_id": chunk_id, "transcript": ""} if entries else dict(EMPTY)
+        entry, has_any = self._look_up(tenant, chunk_id) if tenant else (None, False)
+        if entry is not None:
+            return _found(entry)
+        body = {"chunk_id": chunk_id, "transcript": ""} if has_any else dict(EMPTY)
         state = self._recorder.status(tenant, chunk_id) if tenant and chunk_id else None
         return _answer(body | ({"status": state} if state in TOLD else {}))
 
@@ -178,6 +176,16 @@ class Reading:
         tenant = owner or tenant or DEFAULT_TENANT
         return tenant if _is_legal(tenant) else None
 
+    def _look_up(self, tenant: str, chunk_id: str | None) -> tuple[Entry | None, bool]:
+        """A chunk, and whether its tenant has any; reads the others only to re-cut them."""
+        if _sentences():
+            entries = self._entries(tenant)
+            return _named(entries, chunk_id), bool(entries)
+        chunk = None if chunk_id is None else self._store.get(tenant, chunk_id)
+        if chunk is None:
+            return None, self._store.has(tenant)
+        return _as_entry(chunk), True
+
     def _entries(self, tenant: str | None) -> list[Entry]:
         return _cut(self._store.chunks(tenant)) if tenant else []
 
@@ -208,7 +216,11 @@ def _cut(chunks: Sequence[Stored], sentences: bool | None = None) -> list[Entry]
     """The entries of a tenant, re-cut if ``sentences`` says so (None: as the request says)."""
     if _sentences() if sentences is None else sentences:
         return merge((chunk.chunk_id, chunk.text) for chunk in chunks)
-    return [Entry(chunk.chunk_id, chunk.text, {chunk.chunk_id: None}) for chunk in chunks]
+    return [_as_entry(chunk) for chunk in chunks]
+
+
+def _as_entry(chunk: Stored) -> Entry:
+    return Entry(chunk.chunk_id, chunk.text, {chunk.chunk_id: None})
 
 
 def _first(low: int | None) -> Select:

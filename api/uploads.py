@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -19,7 +20,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import FormDataParser
 
 from stt.auth import Whom
-from stt.errors import BadInput, STTError, TooLarge
+from stt.errors import BadInput, QueueFull, STTError, TooLarge
 from stt.events import Samples, Task
 from stt.formats import (
     FORMATS,
@@ -31,10 +32,9 @@ from stt.formats import (
     language_code,
     render,
 )
-from stt.ids import checked_id
+from stt.ids import DEFAULT_TENANT, checked_id
 from stt.replies import Transcription
 
-DEFAULT_TENANT = "0000"  # native DM1
 
 Fields = MultiDict[str, str] | CombinedMultiDict[str, str]
 
@@ -94,38 +94,47 @@ class Wish:
 
 
 def uploader(
-    recorder: Recordings, decode: Decode, whom: Whom, *, max_seconds: float
-) -> Callable[[Request], Response]:
+    recorder: Recordings, decode: Decode, whom: Whom, *, max_seconds: float, at_once: int
+) -> Callable[[Request, bytes], Response]:
     """The answer to a multipart or raw audio request, refusals included (UP5). Blocks.
+
+    It takes the request and the beginning of its body, if that has been read.
 
     Args:
         recorder: transcribes.
         decode: turns the file's bytes into samples.
         whom: the principal of the current request; its tenant is the one that waits its turn.
         max_seconds: of audio in one file.
+        at_once: files that may be on their way. Each holds a thread of the server and its decoded
+            audio; a further one is refused before its body is read (F-17, LIB-15).
     """
+    turns = threading.BoundedSemaphore(at_once)
 
-    def upload(request: Request) -> Response:
+    def upload(request: Request, begun: bytes) -> Response:
+        if not turns.acquire(blocking=False):
+            return _refusal(QueueFull(f"{at_once} files are being transcribed: try again later"))
         try:
-            data, fields = _received(request)
-            wish = read_wish(fields)
-            principal = whom()
-            samples = decode(
-                data,
-                max_seconds=max_seconds,
-                encoding=wish.encoding,
-                sample_rate=wish.sample_rate,
-            )
-            transcription = recorder.transcribe(
-                samples,
-                tenant=principal.tenant_id if principal else wish.tenant,
-                language=wish.language,
-                task="transcribe",
-                prompt=wish.prompt,
-                word_times="word" in wish.granularities and wish.response_format == "verbose_json",
-            )
+            return answer(request, begun)
         except STTError as error:
             return _refusal(error)
+        finally:
+            turns.release()
+
+    def answer(request: Request, begun: bytes) -> Response:
+        data, fields = _received(request, begun)
+        wish = read_wish(fields)
+        principal = whom()
+        samples = decode(
+            data, max_seconds=max_seconds, encoding=wish.encoding, sample_rate=wish.sample_rate
+        )
+        transcription = recorder.transcribe(
+            samples,
+            tenant=principal.tenant_id if principal else wish.tenant,
+            language=wish.language,
+            task="transcribe",
+            prompt=wish.prompt,
+            word_times="word" in wish.granularities and wish.response_format == "verbose_json",
+        )
         rendered = render(transcription, wish.response_format, granularities=wish.granularities)
         return Response(rendered.body, content_type=rendered.content_type)
 
@@ -151,11 +160,11 @@ def read_wish(fields: Fields) -> Wish:
     )
 
 
-def _received(request: Request) -> tuple[bytes, Fields]:
+def _received(request: Request, begun: bytes) -> tuple[bytes, Fields]:
     """The audio and the fields; a multipart body may leave fields to the query."""
     try:
         if request.mimetype != "multipart/form-data":
-            return _audio(request.get_data(parse_form_data=False)), request.args
+            return _audio(begun + request.stream.read()), request.args
         form, file = _parts(request)
     except HTTPException as error:  # too large for the form parser, or cut off
         kind = TooLarge if error.code == 413 else BadInput

@@ -145,7 +145,8 @@ def main() -> None:
         print(f"{key:14} {whole[key]!s:>18} {cut[key]!s:>18} {languages:>15}")
         for reference, hypothesis in cut[key].wrong if options.show else ():
             print(f"    {reference}\n    {hypothesis}")
-    print(f"{engine.short_context_retries} of {engine.windows} windows were decoded again at 30 s")
+    windows = 2 * sum(map(len, found.values()))
+    print(f"{engine.short_context_retries} of {windows} windows were decoded again at 30 s")
 
 
 if __name__ == "__main__":

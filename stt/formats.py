@@ -125,11 +125,18 @@ def vtt(transcription: Transcription) -> str:
 
 
 def error_object(error: STTError, *, param: str | None = None) -> dict[str, Any]:
-    """OpenAI's error shape (OE1); ``param`` is the field at fault."""
+    """An error in OpenAI's shape (OE1); ``param`` is the field at fault."""
+    return openai_error(error.status, error.message, error.code, param=param)
+
+
+def openai_error(
+    status: int, message: str, code: str | None, *, param: str | None = None
+) -> dict[str, Any]:
+    """The same for what is no error of ours, such as an unknown path (OE1, native HT3)."""
     kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-    other = "server_error" if error.status >= 500 else "invalid_request_error"
-    kind = kinds.get(error.status, other)
-    return {"error": {"message": error.message, "type": kind, "param": param, "code": error.code}}
+    other = "server_error" if status >= 500 else "invalid_request_error"
+    kind = kinds.get(status, other)
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 def _spoken(transcription: Transcription) -> Iterator[Final]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from stt.errors import BadInput
 
 MAX_LENGTH = 128
+DEFAULT_TENANT = "0000"
+"""Whoever names no tenant, where no keys are set (native DM1)."""
 
 
 def checked_id(value: object, name: str) -> str:

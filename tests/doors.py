@@ -124,6 +124,7 @@ def build(
     reject_status: int = 429,
     max_seconds: float = 60,
     allowed_origins: tuple[str, ...] = (),
+    at_once: int = 8,
     store: Callable[[], TranscriptStore] = lambda: open_store("memory:"),
 ) -> House:
     """The doors over an in-memory store; the caller closes the store."""
@@ -144,7 +145,7 @@ def build(
         most_sockets=1,
         max_body_bytes=MAX_BODY,
     )
-    upload = uploader(recorder, decode_file, whom, max_seconds=max_seconds)
+    upload = uploader(recorder, decode_file, whom, max_seconds=max_seconds, at_once=at_once)
     app.register_blueprint(legacy.blueprint(recorder, upload, whom, reject_status=reject_status))
     app.register_blueprint(transcripts.blueprint(opened, recorder, whom, sources))
     app.register_blueprint(sessions.blueprint(whom, sources))

@@ -116,7 +116,11 @@ def running(
         ManagerOptions(), queue=jobs, store=store, timers=timers, observer=facts
     )
     recordings = Recorder(
-        recorder or RecorderOptions(), queue=jobs, store=store, publish=manager.publish
+        recorder or RecorderOptions(),
+        queue=jobs,
+        store=store,
+        observer=facts,
+        publish=manager.publish,
     )
     pool = WorkerPool(jobs, engine, workers=workers)
     if started:

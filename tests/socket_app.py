@@ -12,7 +12,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, g, jsonify, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
 
@@ -85,6 +85,7 @@ def create_app() -> Flask:
             "/large": SocketOptions(max_message_bytes=8 * MIB, **quick),
             "/stuck": SocketOptions(buffered_messages=8, **quick),
             "/hoard": SocketOptions(max_message_bytes=8 * MIB, **quick),
+            "/slow": SocketOptions(buffered_messages=8, **quick),
         },
         default=SocketOptions(**quick),
         in_flight=in_flight,
@@ -97,18 +98,41 @@ def create_app() -> Flask:
         max_body_bytes=MOST_BODY,
         authenticate=_authenticate,
     )
+    _count_sockets(app)
     _add_sockets(app, service)
     _add_doors(app, service, in_flight)
     return app
 
 
+def _count_sockets(app: Flask) -> None:
+    """Keep the number of requests in progress that are WebSockets, each of them a thread."""
+    lock = threading.Lock()
+    app.extensions["sockets"] = 0
+
+    def change(by: int) -> None:
+        with lock:
+            app.extensions["sockets"] += by
+
+    @app.before_request
+    def begin() -> None:
+        if "Upgrade" in request.headers:
+            g.is_socket = True
+            change(1)
+
+    @app.teardown_request
+    def end(_: BaseException | None) -> None:
+        if g.pop("is_socket", False):
+            change(-1)
+
+
 def _add_sockets(app: Flask, service: StubService) -> None:
     sock = Sock(app)
-    for path in ("/echo", "/large"):
+    for path in ("/echo", "/large", "/hoard"):
         sock.route(path, endpoint=path)(_echo)
     sock.route("/flood")(_flood)
     sock.route("/tail/<int:count>")(_tail)
     sock.route("/bye")(_bye)
+    sock.route("/slow")(_slow)
     _add_session(sock, service)
     _add_stuck(app, sock)
 
@@ -138,6 +162,15 @@ def _bye(ws: HardServer) -> None:
     ws.finish(4001, "bye")
 
 
+def _slow(ws: HardServer) -> None:
+    """Says back what it gets, then takes nothing for as many seconds as that says (RT-27)."""
+    while True:
+        message = ws.receive()
+        ws.send(message)
+        ws.pause(float(message))
+        ws.send("on")
+
+
 def _add_session(sock: Sock, service: StubService) -> None:
     @sock.route("/session")
     def session(ws: HardServer) -> None:
@@ -156,16 +189,15 @@ def _add_session(sock: Sock, service: StubService) -> None:
 def _add_stuck(app: Flask, sock: Sock) -> None:
     release = threading.Event()
 
+    @sock.route("/stuck")
     def stuck(ws: HardServer) -> None:
         """Takes no message until /release is asked for, then counts them up to "end"."""
-        release.wait(30)
+        while not release.is_set():
+            ws.pause(0.05)
         count = 0
         while ws.receive() != "end":
             count += 1
         ws.send(str(count))
-
-    for path in ("/stuck", "/hoard"):
-        sock.route(path, endpoint=path)(stuck)
 
     @app.post("/release")
     def let_go() -> Response:
@@ -184,7 +216,8 @@ def _add_doors(app: Flask, service: StubService, in_flight: InFlight) -> None:
         rss_kb = next(int(line.split()[1]) for line in status.splitlines() if "VmRSS" in line)
         descriptors = len(list(Path("/proc/self/fd").iterdir()))
         return jsonify(
-            readers=sum("simple_websocket" in thread.name for thread in threading.enumerate()),
+            sockets=app.extensions["sockets"],
+            threads=threading.active_count(),
             fds=descriptors,
             rss=rss_kb * 1024,
             held=in_flight.held,

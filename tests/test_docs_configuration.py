@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stt_client.client import DEFAULT_URL, URL_NAMES
+from stt_client.client import DEFAULT_URL, KEY_NAME, URL_NAMES
 from stt_config import NOT_BUILT, Setting, table
 
 PAGE = (Path(__file__).parent.parent / "docs" / "configuration.md").read_text()
@@ -49,5 +49,5 @@ def test_refused_names_are_on_the_page() -> None:
 
 def test_the_clients_variables_are_on_the_page() -> None:
     """The client's variables and its default address are documented where all others are."""
-    assert all(f"`{name}`" in PAGE for name in URL_NAMES)
+    assert all(f"`{name}`" in PAGE for name in (*URL_NAMES, KEY_NAME))
     assert f"`{DEFAULT_URL}`" in PAGE

@@ -106,9 +106,9 @@ def test_gate_holds_answers_until_it_opens():
     assert engine.busy == 0
 
 
-def test_delay_is_per_call_and_per_second_of_audio():
-    """A call takes its delay and more for each second of its windows; threads sleep together."""
-    engine = FakeEngine(delay=0.05, delay_per_second=0.01)
+def test_delay_is_per_call():
+    """A call takes its delay, however many its windows are; threads sleep together."""
+    engine = FakeEngine(delay=0.1)
     began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: engine.transcribe([window(2), window(3)]), range(8)))

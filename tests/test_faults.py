@@ -155,14 +155,14 @@ def _pour(peer: Frames, data: bytes) -> int:
 def test_f08_peer_that_never_reads(server: Served) -> None:
     """F-08: it is cut after the send deadline, and another session notices nothing."""
     with _neighbour(server) as trips, server.frames("/flood"):
-        until(lambda: server.stats()["readers"] == 2)
-        until(lambda: server.stats()["readers"] == 1, 15)
+        until(lambda: server.stats()["sockets"] == 2)
+        until(lambda: server.stats()["sockets"] == 1, 15)
     assert max(trips) <= 0.25
     server.assert_serves()
 
 
 def test_f08_peer_that_pings_and_never_reads(server: Served) -> None:
-    """F-08: unread pongs end the connection as well: the reader thread has the same deadline."""
+    """F-08: unread pongs end the connection as well: the reading thread has the same deadline."""
     data = frame(PING, b"p" * 125) * 500
     with _neighbour(server) as trips, server.frames("/echo") as peer:
         peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -193,9 +193,9 @@ def test_f11_peers_that_do_not_close(server: Served) -> None:
 
 
 def _is_back(server: Served, before: dict[str, int]) -> bool:
-    """No reader thread is left, and no more descriptors than before."""
+    """No connection holds a thread, and there are no more descriptors than before."""
     now = server.stats()
-    return now["readers"] == 0 and now["fds"] <= before["fds"] + 2
+    return now["sockets"] == 0 and now["fds"] <= before["fds"] + 2
 
 
 def test_f13_flood_of_pings(server: Served) -> None:

@@ -251,6 +251,15 @@ def test_openai_shape_under_v1(server: Served) -> None:
     assert full.json["error"]["code"] == "queue_overload"
 
 
+def test_one_openai_shape_for_all_errors(server: Served) -> None:
+    """A refused key, an unknown path and a full queue have the types SDKs know (HT3, OE1)."""
+    refused = server.ask("GET", "/v1/full", "Authorization: Bearer wrong\r\n").json["error"]
+
+    assert (refused["type"], refused["code"]) == ("authentication_error", "unauthorized")
+    assert server.ask("GET", "/v1/full").json["error"]["type"] == "rate_limit_error"
+    assert server.ask("GET", "/v1/nothing").json["error"]["type"] == "invalid_request_error"
+
+
 def test_json_is_never_stored(server: Served) -> None:
     """JSON answers say `no-store`, since a GET may pop (HT5, B28)."""
     assert server.ask("GET", "/healthz").headers["cache-control"] == "no-store"

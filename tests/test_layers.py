@@ -16,11 +16,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PLACES = ("*.py", "stt/**/*.py", "api/*.py", "stt_client/*.py", "benchmarks/*.py")
 
-FLOOR_0 = ("stt.events", "stt.errors", "stt.replies", "stt.ids")
+FLOOR_0 = ("stt.events", "stt.errors", "stt.replies", "stt.ids", "stt.addresses")
 RUNTIME = (
     "session_manager", "stt_chunks", "stt_ingest", "stt_job", "stt_metering", "stt_outbox",
-    "stt_recorder", "stt_recording", "stt_session", "stt_surroundings", "stt_timers", "stt_track",
-    "stt_voice",
+    "stt_recorder", "stt_recording", "stt_session", "stt_submission",
+    "stt_surroundings", "stt_timers", "stt_track", "stt_voice",
 )  # fmt: skip
 SIBLINGS = ("stt.audio.pcm", "stt.metrics", "stt.pace", "stt.timeline", "stt.sources")
 SEAMS = ("stt.protocols.base", "stt.store.base")
@@ -45,7 +45,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         (*FLOOR_0, *RUNTIME, *SEAMS, *SIBLINGS, "stt.speech"),
     ),
     "stt_service": (*FLOOR_0, *RUNTIME, *SEAMS, "stt_workers", "stt.engines.base"),  # it owns them
-    "stt_websocket": (*FLOOR_0, "stt_socket"),
+    "stt_frames": ("stt_socket",),
+    "stt_websocket": ("stt_frames", "stt_socket"),
     "stt_connection": (*DOORWAY, "stt_websocket"),  # AL7
     "streaming_ws": (*DOORWAY, "stt_websocket", "stt_connection"),
     "api": DOORWAY,
@@ -57,12 +58,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "stt_readers": (), "stt_socket": (), "stt_startup": (), "gunicorn_worker": (),
 }  # fmt: skip
 
+WIRE = ("stt_frames", "stt_websocket")
 DOORS = ("streaming_ws", "api", "stt_websocket", "app")
 WHERE: dict[str, tuple[str, ...]] = {
     "faster_whisper": ("stt.engines",), "ctranslate2": ("stt.engines",), "av": ("stt.audio",),
     "prometheus_client": ("stt.metrics",), "flask": DOORS, "werkzeug": DOORS,
-    "flask_sock": ("streaming_ws", "stt_websocket"), "wsproto": ("stt_websocket",),
-    "simple_websocket": ("streaming_ws", "stt_connection", "stt_websocket"),
+    "flask_sock": ("streaming_ws", "stt_websocket"), "wsproto": WIRE,
+    "simple_websocket": ("streaming_ws", "stt_connection", *WIRE),
     "gunicorn": ("gunicorn_worker",),
     "websocket": ("stt_client",), "stt_config": ("app", "gunicorn.conf"),
     "stt_readers": ("stt_config",),

@@ -88,9 +88,10 @@ def test_json_audio_is_a_snapshot_unless_it_says_so() -> None:
     audio = {"chunk_id": "17", "audio_b64": b64(b"abcd")}
 
     assert protocol().decode(message(**audio)) == ReplaceAudio(b"abcd", "17")
-    assert protocol().decode(message(**audio, append=True)) == AppendAudio(b"abcd", "17")
+    increment = AppendAudio(b"abcd", "17", whole=True)
+    assert protocol().decode(message(**audio, append=True)) == increment
     appending = protocol(json_append=True)
-    assert appending.decode(message(**audio)) == AppendAudio(b"abcd", "17")
+    assert appending.decode(message(**audio)) == increment
     assert appending.decode(message(**audio, append=False)) == ReplaceAudio(b"abcd", "17")
 
 
@@ -105,7 +106,7 @@ def test_an_increment_may_leave_out_its_chunk() -> None:
     """Appended audio without chunk_id belongs to the current chunk (W10)."""
     command = protocol().decode(message(audio_b64=b64(b"ab"), append=True))
 
-    assert command == AppendAudio(b"ab", None)
+    assert command == AppendAudio(b"ab", None, whole=True)
 
 
 def test_an_odd_byte_of_json_audio_is_dropped_with_a_warning() -> None:

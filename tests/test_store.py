@@ -171,7 +171,10 @@ def test_the_removals_remembered_are_bounded(
 
 
 def test_an_edit_changes_and_removes_in_one_step(store: TranscriptStore) -> None:
-    """native SN10: the callback sees the chunks in order; words of a changed text go."""
+    """native SN10: the callback sees the chunks in order; words of a changed text go.
+
+    The change counts as newer than what it changed: the same text does not come back.
+    """
     store.put(Stored("a", "10", "Two three", 2, True, '[{"word": "Two"}]'))
     store.put(Stored("a", "9", "One.", 1, True))
     seen = []
@@ -183,7 +186,9 @@ def test_an_edit_changes_and_removes_in_one_step(store: TranscriptStore) -> None
     store.edit("a", first_sentence)
 
     assert [row.chunk_id for row in seen] == ["9", "10"]
-    assert store.chunks("a") == [Stored("a", "10", "three", 2, True, "[]")]
+    store.put(Stored("a", "10", "Two three", 2)).result(5)
+    assert store.chunks("a") == [Stored("a", "10", "three", 3, True, "[]")]
+    assert (store.has("a"), store.has("nobody")) == (True, False)
 
 
 def test_a_failing_edit_changes_nothing_and_harms_no_neighbour(store: TranscriptStore) -> None:

@@ -27,7 +27,7 @@ def job(
     def failed(_: STTError) -> None:
         return None
 
-    return Job(tenant, lane, kind, nothing, done, failed, label=label or lane, **more)  # type: ignore[arg-type]
+    return Job(tenant, (lane,), kind, nothing, done, failed, label=label or lane, **more)  # type: ignore[arg-type]
 
 
 def drain(queue: JobQueue) -> list[str]:
@@ -151,7 +151,7 @@ def test_drop_oldest_takes_the_oldest_interim_of_the_largest_tenant() -> None:
 
     admission = queue.try_enqueue(job("new", tenant="new"))
 
-    assert admission.dropped is victim
+    assert admission.dropped == (victim,)
     assert sorted(drain(queue)) == ["big/2", "new", "small"]
 
 
@@ -210,16 +210,60 @@ def test_a_batch_is_a_fair_share_of_what_waits() -> None:
     assert len(queue.take_batch(8)) == 3
 
 
-def test_cancel_withdraws_what_waits() -> None:
+def test_an_interim_can_be_taken_back() -> None:
     """A session that is gone leaves no interim behind (W23)."""
     queue = JobQueue()
     queue.try_enqueue(job("a", Kind.FINAL, label="final"))
     queue.try_enqueue(job("a", label="interim"))
 
-    withdrawn = queue.cancel("a", interims_only=True)
+    withdrawn = queue.withdraw_interim(("a",))
 
-    assert [gone.label for gone in withdrawn] == ["interim"]
+    assert withdrawn is not None
+    assert withdrawn.label == "interim"
+    assert queue.withdraw_interim(("a",)) is None
     assert drain(queue) == ["final"]
+
+
+def test_one_job_always_fits_an_empty_queue() -> None:
+    """A file larger than the bound is taken when no other audio waits (QU1)."""
+    queue = JobQueue(QueueOptions(max_bytes=1000))
+    queue.try_enqueue(job("live"))
+    queue.try_enqueue(job("file", Kind.BULK, size=5000))
+
+    with pytest.raises(QueueFull):
+        queue.try_enqueue(job("next", Kind.BULK, size=1))
+
+
+def test_drop_oldest_keeps_the_byte_bound() -> None:
+    """Only what frees bytes is displaced for bytes, and nothing where that is not enough (B20)."""
+    queue = JobQueue(QueueOptions(max_bytes=1000, overflow="drop_oldest"))
+    queue.try_enqueue(job("live"))
+    victims = [job(f"h{n}", size=400) for n in range(2)]
+    for victim in victims:
+        queue.try_enqueue(victim)
+
+    with pytest.raises(QueueFull):
+        queue.try_enqueue(job("huge", size=1001))
+    admission = queue.try_enqueue(job("large", size=900))
+
+    assert admission.dropped == tuple(victims)
+    assert drain(queue) == ["live", "large"]
+
+
+def test_a_tenant_is_charged_what_its_windows_hold() -> None:
+    """The clock is corrected by the length of the audio that was read (REC-63)."""
+    queue = JobQueue()
+    for n in range(3):
+        queue.try_enqueue(job(f"long/{n}", tenant="long"))
+        queue.try_enqueue(job(f"short/{n}", tenant="short"))
+    order = []
+    for _ in range(6):
+        (taken,) = queue.take_batch(1)
+        order.append(taken.tenant)
+        queue.charge(taken, 20.0 if taken.tenant == "long" else 1.0)
+        queue.finish(taken)
+
+    assert order == ["long", "short", "short", "short", "long", "long"]
 
 
 def test_join_waits_for_running_jobs_and_close_wakes_the_takers() -> None:

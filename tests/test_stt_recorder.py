@@ -16,7 +16,18 @@ from stt.store.table import open_store
 from stt_ingest import JobQueue
 from stt_job import QueueOptions
 from stt_recorder import Recorder, RecorderOptions
-from tests.service import WAIT, Core, held, lengths, now_waiting, running, stored, talk, transcripts
+from tests.service import (
+    WAIT,
+    Core,
+    Facts,
+    held,
+    lengths,
+    now_waiting,
+    running,
+    stored,
+    talk,
+    transcripts,
+)
 from tests.speech import silence, speech
 
 T = "0000"
@@ -417,6 +428,7 @@ def test_without_a_model_nothing_is_taken() -> None:
         RecorderOptions(),
         queue=JobQueue(),
         store=store,
+        observer=Facts(),
         publish=lambda _, said: told.append(said),
         ready=lambda: False,
     )
@@ -428,3 +440,57 @@ def test_without_a_model_nothing_is_taken() -> None:
 
     assert (recorder.status(T, "1"), told) == (None, [])
     store.close()
+
+
+def test_the_same_snapshot_posted_again_is_done_again() -> None:
+    """A client that posts its last buffer twice gets its status and its final (DM5, W29)."""
+    with running(recorder=RecorderOptions(final_after=0.0)) as core:
+        subscriber = core.session(subscribe=True)
+        for _ in range(2):
+            core.recorder.snapshot("0000", "1", speech(1.0))
+            assert core.queue.join(WAIT)
+        core.recorder.sweep()
+
+        assert core.recorder.status("0000", "1") == "done"
+        assert heard_by(subscriber)[-1] == ("1", "one two", True)
+
+
+def test_a_deleted_text_is_not_told_again() -> None:
+    """The final of a chunk whose text was deleted meanwhile has no text (RE5)."""
+    with running(recorder=RecorderOptions(final_after=0.0)) as core:
+        subscriber = core.session(subscribe=True)
+        core.recorder.snapshot("0000", "1", speech(1.0))
+        assert core.queue.join(WAIT)
+        stored(core)
+        core.store.edit("0000", lambda _: {"1": None})
+
+        core.recorder.sweep()
+
+        assert heard_by(subscriber)[-1] == ("1", "", True)
+
+
+def test_old_chunks_are_forgotten() -> None:
+    """Nothing of a chunk is remembered for ever, and what is over keeps no audio (RE1)."""
+    with running(recorder=RecorderOptions(final_after=0.0, remembered=0.0)) as core:
+        core.recorder.snapshot("0000", "1", speech(1.0))
+        assert core.queue.join(WAIT)
+
+        core.recorder.sweep()
+
+        assert core.recorder.status("0000", "1") is None
+
+
+def test_displaced_chunks_are_counted() -> None:
+    """Whoever loses a chunk to drop_oldest is in the metrics, over HTTP too (QU7)."""
+    queue = QueueOptions(max_jobs=1, overflow="drop_oldest")
+    with held(queue=queue) as (core, engine, gate):
+        core.recorder.snapshot("a", "0", speech(1.0))
+        assert engine.wait_for(1)
+        core.recorder.snapshot("a", "1", speech(1.0))
+        core.recorder.snapshot("a", "2", speech(1.0))
+        gate.set()
+        assert core.queue.join(WAIT)
+
+        assert core.recorder.status("a", "1") == "dropped"
+        assert core.facts.refused == ["dropped"]
+        assert core.facts.heard == 3.0

@@ -17,7 +17,7 @@ from stt_ingest import JobQueue
 from stt_job import Admission, Job, QueueOptions
 from stt_recording import BLOCK, Recording
 from stt_workers import WorkerPool
-from tests.service import WAIT, held, lengths, running
+from tests.service import WAIT, Facts, held, lengths, running
 from tests.speech import silence, speech
 
 
@@ -28,8 +28,9 @@ def joined(*parts: Samples) -> Samples:
 
 def recording(queue: JobQueue, samples: Samples, **more: Any) -> Recording:
     """A file's recording in a lane of its own."""
-    fields: dict[str, Any] = {"tenant": "t", "lane": "file", "kind": Kind.BULK} | more
-    return Recording(samples, SpeechOptions(kind=fields["kind"]), queue=queue, **fields)
+    fields: dict[str, Any] = {"tenant": "t", "lane": ("file", "1"), "kind": Kind.BULK} | more
+    speech = SpeechOptions(kind=fields["kind"])
+    return Recording(samples, speech, queue=queue, observer=Facts(), **fields)
 
 
 def result(heard: Recording) -> Transcription:

@@ -883,12 +883,14 @@ def test_finalize_endpoints_the_minted_chunk() -> None:
         talk(session, speech(1.0))
         session.handle(Finalize())
         first = final(session)
-        session.handle(Finalize("whatever"))
-
+        session.handle(Finalize(first.chunk_id))
         again = final(session)
+        session.handle(Finalize("whatever"))
+        other = final(session)
 
         assert first.committed == "one two"
         assert (again.chunk_id, again.committed) == (first.chunk_id, first.committed)
+        assert (other.chunk_id, other.reason) == ("whatever", "unknown")
 
 
 def test_a_minted_chunk_times_out_too() -> None:
@@ -979,7 +981,7 @@ def test_a_session_that_ends_takes_no_more_audio() -> None:
         with pytest.raises(NotReady):
             session.restart(track)
         with pytest.raises(NotReady):
-            session.feed(track, pcm(speech(1.0)))
+            session.feed(track, AppendAudio(pcm(speech(1.0))), pcm(speech(1.0)))
         with pytest.raises(NotReady):
             session.handle(ReplaceAudio(pcm(speech(2.0)), "1"))
         gate.set()
@@ -1058,3 +1060,71 @@ def test_any_order_of_commands_gives_every_chunk_one_final() -> None:
             first = next(at for at, reply in enumerate(about) if reply.is_final)
             assert all(reply.is_final for reply in about[first:])
             assert len({reply.committed for reply in about[first:]}) == 1
+
+
+def test_a_natural_endpoint_has_a_timeout_too() -> None:
+    """With auto_chunk an utterance that ends by itself is answered in time as well (W8, W33)."""
+    with held(only=Kind.FINAL) as (core, _, gate):
+        session = core.session(auto_chunk=True, finalize_timeout=0.02)
+        talk(session, speech(1.2))
+        session.handle(AppendAudio(silence_pcm(1.0)))
+
+        last = final(session)
+        gate.set()
+
+        assert last.timed_out
+
+
+def test_an_unheard_chunk_has_one_final() -> None:
+    """Finalized before any audio, the current chunk is over: no second final comes (W5, W6)."""
+    with running() as core:
+        session = core.session()
+        session.handle(SetChunk("1"))
+        session.handle(Finalize())
+        assert final(session).reason == "unknown"
+
+        with pytest.raises(ChunkFinalized):
+            session.handle(AppendAudio(pcm(speech(1.0))))
+        session.handle(Finalize())
+
+        assert final(session).reason == "unknown"
+
+
+def test_a_spare_byte_does_not_shift_json_audio() -> None:
+    """JSON audio begins with a whole sample: a binary frame's spare byte is dropped (W12)."""
+    with running() as core:
+        session = core.session()
+        session.handle(SetChunk("1"))
+        session.handle(AppendAudio(b"\x01" + silence_pcm(0.1)))
+        session.handle(AppendAudio(pcm(speech(1.0)), whole=True))
+        session.handle(Finalize())
+
+        last = final(session)
+
+        assert last.committed == "one two"
+
+
+def test_sessions_and_chunks_never_share_a_lane() -> None:
+    """A session may be called like another tenant's chunk and harms nothing of it (HT-AUTH)."""
+    with held() as (core, _, gate):
+        core.recorder.snapshot("victim", "0", speech(1.0))
+        core.recorder.snapshot("victim", "1", speech(1.0))
+        session = core.session(tenant="other", name="http:victim/1")
+
+        core.manager.leave(session)
+        gate.set()
+
+        assert core.queue.join(WAIT)
+        assert core.recorder.status("victim", "1") == "done"
+
+
+def test_a_drain_complains_once() -> None:
+    """While the service shuts down, a run of audio frames gets one error, not one each (W1)."""
+    with running() as core:
+        session = core.session()
+        session.handle(SetChunk("1"))
+        session.finish_all()
+
+        with pytest.raises(NotReady):
+            session.handle(AppendAudio(pcm(speech(0.1))))
+        session.handle(AppendAudio(pcm(speech(0.1))))

@@ -36,7 +36,7 @@ class Owner:
         """A job in a lane of its own."""
         return Job(
             "t",
-            lane,
+            ("session", lane),
             kind,
             window=lambda: window(seconds, kind),
             on_done=lambda hypothesis: self.answers.put((lane, hypothesis)),
@@ -336,3 +336,26 @@ def test_an_error_of_ours_reaches_the_owner_as_it_is() -> None:
 
     assert owner.get(1) == {"a": "superseded"}
     pool.stop()
+
+
+def test_a_worker_outlives_a_queue_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong while a batch is taken, the next batch is taken (AV4)."""
+    queue, owner = JobQueue(), Owner()
+    take, failures = queue.take_batch, [KeyError("lane")]
+
+    def failing(limit: int) -> list[Job]:
+        if failures:
+            raise failures.pop()
+        return take(limit)
+
+    monkeypatch.setattr(queue, "take_batch", failing)
+    pool = WorkerPool(queue, FakeEngine(), workers=1)
+    pool.start()
+    try:
+        queue.try_enqueue(owner.job("a"))
+
+        assert owner.answers.get(timeout=WAIT)[0] == "a"
+        assert pool.alive
+    finally:
+        pool.stop()
+    assert not pool.alive

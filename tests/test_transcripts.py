@@ -56,6 +56,16 @@ def test_get_without_data_says_minus_one(house: House) -> None:
     assert house.get("/get_transcript?chunk_id=01") == of("01", "")
 
 
+def test_one_chunk_is_read_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many chunks a tenant has, a known or unknown one costs the same (native RD1)."""
+    house.keep({"1": "one", "2": "two"})
+    monkeypatch.setattr(house.store, "chunks", None)
+
+    assert house.get("/get_transcript?chunk_id=1") == of("1", "one")
+    assert house.get("/transcripts/3") == of("3", "")
+    assert house.get("/get_transcript?chunk_id=1&tenant_id=other") == EMPTY
+
+
 @pytest.mark.parametrize("state", ["failed", "dropped"])
 def test_a_lost_chunk_says_so(house: House, state: str) -> None:
     """Failed and dropped audio is visible where the chunk has no text (native TR13, QU7, B26)."""

@@ -13,6 +13,8 @@ import pytest
 from werkzeug.test import EnvironBuilder
 
 from stt.errors import EngineError, NotReady, QueueFull, STTError
+from stt.events import Samples
+from stt.replies import Transcription
 from tests.doors import MAX_BODY, House, build, pcm
 
 AUDIO = Path(__file__).parent / "audio"
@@ -238,6 +240,42 @@ def test_refusals_say_when_to_come_back(
 
     assert error(answer, status)["code"] == failure.code
     assert answer.headers.get("Retry-After") == again
+
+
+def test_one_file_too_many_is_refused_undecoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """429 while others are transcribed, whether those fail or not; then there is room (F-17)."""
+    house = build(at_once=1)
+    inside: list[Any] = []
+    transcribe = house.recorder.transcribe
+
+    def nested(samples: Samples, **options: Any) -> Transcription:
+        inside.append(send(house, b"this is no audio"))
+        return transcribe(samples, **options)
+
+    monkeypatch.setattr(house.recorder, "transcribe", nested)
+    house.recorder.refusals = [EngineError("failed"), None]
+
+    assert [send(house, wav(1)).status_code for _ in range(2)] == [500, 200]
+    for answer in inside:
+        assert error(answer, 429)["type"] == "rate_limit_error"
+        assert answer.headers["Retry-After"] == "2"
+    house.store.close()
+
+
+@pytest.mark.parametrize("blank", [b"", b"\r\n" * 5000, b"\xef\xbb\xbf"])
+def test_blanks_before_audio_or_json_change_nothing(house: House, blank: bytes) -> None:
+    """The body is told apart by its first byte that is none, however late it comes (section 4)."""
+    chunk = b'{"chunk_id": "1", "audio_b64": "AAAA"}'
+    body = chunk + b" " * 5000 + chunk.replace(b"1", b"2")
+    kind = "application/octet-stream"
+
+    queued = house.http.post("/transcribe", data=blank + body, content_type=kind)
+    audio = house.http.post("/transcribe", data=blank + FLAC, content_type=kind)
+
+    assert queued.status_code == 200
+    assert [chunk_id for _, chunk_id, _ in house.recorder.snapshots] == ["1", "2"]
+    assert audio.status_code == (400 if blank else 200)
+    assert set(audio.get_json()) == ({"error"} if blank else {"text", "usage"})
 
 
 def test_an_upload_leaves_nothing_behind(house: House) -> None:

@@ -107,6 +107,11 @@ class PcmDecoder:
         samples = self._decode(data[: len(data) - spare] if spare else data)
         return self._resampler.push(samples) if self._resampler else samples
 
+    def realign(self) -> bool:
+        """Drop the bytes of a cut sample; whether there were any."""
+        dropped, self._spare = bool(self._spare), b""
+        return dropped
+
     def flush(self) -> Samples:
         """The resampler's tail; a cut sample is dropped (W12). The next push starts anew."""
         self._spare = b""

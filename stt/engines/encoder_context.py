@@ -18,6 +18,7 @@ FULL = 3000  # feature frames of 30 s, Whisper's training length; one more raise
 MARGIN = 128  # feature frames of padding behind the audio, REC-40; below 64 decoders loop
 MIN_INTERIM = 500  # feature frames, REC-43: the safe default without a profile of the model
 MIN_FINAL = 1000
+LEAST = 0.5  # seconds, the shortest length in use
 
 GRID: tuple[int, ...] = (*range(50, 501, 50), 600, 700, 800, 1000, 1250, 1500, 2000, FULL)
 """The lengths in use (REC-40). Few, because only windows of one length share a batch."""
@@ -52,9 +53,9 @@ class EncoderContext:
             seconds = float(setting)
         except ValueError:
             seconds = math.nan
-        if not 0 <= seconds <= FULL / FRAMES_PER_SECOND:
+        if not LEAST <= seconds <= FULL / FRAMES_PER_SECOND:
             raise SettingError(
-                f"STT_ENCODER_CONTEXT={setting}: must be auto, full or 0 to 30 (seconds)"
+                f"STT_ENCODER_CONTEXT={setting}: must be auto, full, or seconds from {LEAST} to 30"
             )
         least = round(seconds * FRAMES_PER_SECOND)
         return cls(least, least)

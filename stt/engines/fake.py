@@ -36,7 +36,6 @@ class FakeEngine:
     Args:
         script: What to answer.
         delay: Seconds every call takes, slept with the interpreter lock released.
-        delay_per_second: Seconds more for each second of audio in the call.
         gate: While it is not set, calls wait before they answer: a test holds them by it.
         remember: How many windows are kept for tests; each keeps its audio in memory.
     """
@@ -51,13 +50,11 @@ class FakeEngine:
         script: Script = count_up,
         *,
         delay: float = 0.0,
-        delay_per_second: float = 0.0,
         gate: threading.Event | None = None,
         remember: int = REMEMBERED,
     ) -> None:
         self._script = script
         self._delay = delay
-        self._delay_per_second = delay_per_second
         self._gate = gate
         self._closed = False
         self._changed = threading.Condition()  # guards the four below
@@ -80,7 +77,7 @@ class FakeEngine:
             self.batches.append(len(batch))
             self._changed.notify_all()
         try:
-            self._work(sum(window.seconds for window in batch))
+            self._work()
             return [self._answer(window) for window in batch]
         finally:
             with self._changed:
@@ -96,10 +93,10 @@ class FakeEngine:
         with self._changed:
             return self._changed.wait_for(lambda: self.calls >= calls, timeout)
 
-    def _work(self, seconds: float) -> None:
+    def _work(self) -> None:
         """Take as long as a model would."""
-        if pause := self._delay + self._delay_per_second * seconds:
-            time.sleep(pause)
+        if self._delay:
+            time.sleep(self._delay)
         if self._gate is not None:
             self._gate.wait()
 

@@ -47,17 +47,15 @@ class FasterWhisperEngine:
         self._whisper = loaded.whisper
         self._context = EncoderContext.parse(options.encoder_context)
         self._tokenizers: dict[tuple[Task, str], Tokenizer] = {}
-        self._lock = threading.Lock()  # guards the two counts
+        self._lock = threading.Lock()  # guards the count
         self._closed = False
         self.source = source
         self.model = source.name or source.path_or_name
         self.name = f"faster-whisper {self.model} {loaded.compute_type} on {loaded.device}"
         self.multilingual: bool = self._whisper.model.is_multilingual
         self.languages = self._known_languages()
-        self.windows = 0
-        """Windows decoded so far."""
         self.short_context_retries = 0
-        """How many of them were decoded again, at 30 s (``short_context_retry_total``, REC-44)."""
+        """Windows that were decoded again, at 30 s (``short_context_retry_total``, REC-44)."""
         self._decoder = Decoder(
             self._whisper.model,
             tokenizer_for=self._tokenizer,
@@ -111,7 +109,6 @@ class FasterWhisperEngine:
             encoded = self._decoder.decode(wrong, FULL, again=True)
             self._decoder.align(wrong, encoded)
         with self._lock:
-            self.windows += len(jobs)
             self.short_context_retries += len(wrong)
         return [_hypothesis(job) for job in jobs]
 

@@ -30,8 +30,6 @@ class EngineOptions:
     """The folder of the bundled model."""
     fake_delay: float = 0.0
     """Seconds every call of the fake engine takes."""
-    fake_delay_per_second: float = 0.0
-    """And seconds more for each second of audio in the call."""
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:

@@ -30,11 +30,7 @@ def _faster_whisper(options: EngineOptions) -> Engine:
 def _fake(options: EngineOptions) -> Engine:
     from stt.engines.fake import FakeEngine  # noqa: PLC0415  only where it is chosen
 
-    return FakeEngine(
-        delay=options.fake_delay,
-        delay_per_second=options.fake_delay_per_second,
-        remember=0,
-    )
+    return FakeEngine(delay=options.fake_delay, remember=0)
 
 
 ENGINES: Mapping[str, Callable[[EngineOptions], Engine]] = {

@@ -16,8 +16,6 @@ from faster_whisper.tokenizer import Tokenizer
 
 from stt.events import UNSPACED_LANGUAGES, Window, Word
 
-"""Languages written without spaces: their words are characters, or a few that are one token
-(recognition REC-13)."""
 # fmt: off
 MANY_TOKENS = frozenset({
     "am", "ar", "as", "bn", "bo", "fa", "gu", "he", "hi", "hy", "ka", "km", "kn", "lo",

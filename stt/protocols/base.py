@@ -21,6 +21,8 @@ class AppendAudio:
     chunk_id: str | None = None
     """None: the current chunk."""
     warning: str | None = None
+    whole: bool = False
+    """It begins with a whole sample, whatever came before (native W12)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class ReplaceAudio:
     data: bytes
     chunk_id: str
     warning: str | None = None
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,6 @@ Command: TypeAlias = AppendAudio | ReplaceAudio | SetChunk | Finalize | Ping
 
 class WireProtocol(Protocol):
     """A codec of one wire protocol; used by one connection's two threads, so it keeps no state."""
-
-    subprotocols: tuple[str, ...]
 
     def decode(self, message: str | bytes) -> Command | None:
         """The command in a client's message; None where there is nothing to do. Raises BadInput."""

@@ -49,8 +49,6 @@ class NativeOptions:
 class NativeProtocol:
     """The codec of one connection."""
 
-    subprotocols: tuple[str, ...] = ("stt.v1",)
-
     def __init__(self, session_id: str, options: NativeOptions) -> None:
         self._session_id = session_id
         self._options = options
@@ -93,7 +91,7 @@ class NativeProtocol:
         warning = "odd_length" if len(data) % 2 else None
         data = data[: len(data) & ~1]  # native W12
         if append or chunk_id is None:
-            return AppendAudio(data, chunk_id, warning)
+            return AppendAudio(data, chunk_id, warning, whole=True)
         return ReplaceAudio(data, chunk_id, warning)
 
     def _check_tenant(self, fields: JSON) -> None:

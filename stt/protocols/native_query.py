@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from stt.errors import BadInput, UnsupportedAudio
 from stt.events import Task
-from stt.ids import checked_id, shortened
+from stt.ids import DEFAULT_TENANT, checked_id, shortened
 from stt.protocols.native import NativeOptions
 
 RATES = (8000, 16000, 24000, 44100, 48000)  # Hz (native W27)
@@ -23,7 +23,7 @@ SWITCH = {"1": True, "true": True, "0": False, "false": False, "": False}
 class NativeQuery:
     """A checked query."""
 
-    tenant_id: str = "0000"
+    tenant_id: str = DEFAULT_TENANT
     session_id: str | None = None
     sample_rate: int = 16000
     encoding: str = "linear16"
@@ -44,7 +44,7 @@ def read_query(query: Mapping[str, str], languages: frozenset[str]) -> NativeQue
     """
     session_id = query.get("session_id")
     return NativeQuery(
-        tenant_id=checked_id(query.get("tenant_id", "0000"), "tenant_id"),
+        tenant_id=checked_id(query.get("tenant_id", DEFAULT_TENANT), "tenant_id"),
         session_id=None if session_id is None else checked_id(session_id, "session_id"),
         sample_rate=_sample_rate(query.get("sample_rate", "16000")),
         encoding=_encoding(query.get("encoding", "linear16")),

@@ -36,11 +36,6 @@ class Chunk:
         self._heard = False
 
     @property
-    def words(self) -> tuple[Word, ...]:
-        """The words of its utterances so far, as far as they are kept."""
-        return tuple(self._words)
-
-    @property
     def text(self) -> str:
         """The committed text so far."""
         return self._text

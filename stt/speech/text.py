@@ -11,8 +11,6 @@ from math import isfinite
 
 from stt.events import UNSPACED_LANGUAGES, Hypothesis
 
-"""Written without spaces between words: split by characters (recognition REC-13)."""
-
 UNDECODED = "\ufffd"
 """Stands for bytes that are no character, as when a token is part of one."""
 

@@ -41,6 +41,9 @@ class TranscriptStore(Protocol):
     def get(self, tenant: str, chunk_id: str) -> Stored | None:
         """One chunk, or None."""
 
+    def has(self, tenant: str) -> bool:
+        """Whether a tenant has any chunk."""
+
     def chunks(self, tenant: str) -> list[Stored]:
         """All chunks of a tenant: decimal ids by value, then the others by arrival (native DM9)."""
 

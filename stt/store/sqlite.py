@@ -91,6 +91,12 @@ class SQLiteStore:
         rows = self._select(f"SELECT {_COLUMNS} FROM transcripts {where}", (tenant, chunk_id))
         return rows[0] if rows else None
 
+    def has(self, tenant: str) -> bool:
+        """Whether a tenant has any chunk."""
+        return bool(
+            self._select(f"SELECT {_COLUMNS} FROM transcripts WHERE tenant = ? LIMIT 1", (tenant,))
+        )
+
     def chunks(self, tenant: str) -> list[Stored]:
         """All chunks of a tenant: decimal ids by value, then the others by arrival (DM9)."""
         return sorted(self._select(_OF_TENANT, (tenant,)), key=_by_value)
@@ -159,10 +165,11 @@ class SQLiteStore:
             elif chunk_id not in known:
                 raise ValueError(f"There is no chunk {chunk_id!r} to change.")
             elif text != known[chunk_id].text:
-                # The times of the old words do not fit the new text.
+                # The times of the old words do not fit the new text. A ticket more: what was
+                # said before the change is older now, and does not bring the old text back.
                 size = _size(text, known[chunk_id])
                 self._write.execute(
-                    "UPDATE transcripts SET text = ?, words = '[]', size = ?"
+                    "UPDATE transcripts SET text = ?, words = '[]', size = ?, ticket = ticket + 1"
                     " WHERE tenant = ? AND chunk_id = ?",
                     (text, size, tenant, chunk_id),
                 )

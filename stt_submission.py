@@ -1,0 +1,29 @@
+"""Putting a job into the queue, and telling the owners of what it pushed out.
+
+The queue calls nobody's callbacks (AD4), so whoever submits does, with no lock held: the owner of a
+displaced job takes its own session's lock (AE2).
+"""
+
+from __future__ import annotations
+
+from stt.errors import Dropped, STTError, Superseded
+from stt_ingest import JobQueue
+from stt_job import Job
+from stt_surroundings import SessionObserver
+
+
+def submit(job: Job, queue: JobQueue, observer: SessionObserver, *, wait: float = 0.0) -> None:
+    """Enqueue a job. Raises what ``JobQueue.try_enqueue`` raises, counted; then nothing changed."""
+    try:
+        admission = queue.try_enqueue(job, wait=wait)
+    except Superseded:
+        raise
+    except STTError as error:
+        observer.job_refused(error.code)
+        raise
+    if admission.replaced is not None:
+        observer.replaced()
+        admission.replaced.on_error(Superseded())
+    for victim in admission.dropped:
+        observer.job_refused(Dropped.code)
+        victim.on_error(Dropped())
