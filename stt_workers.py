@@ -135,7 +135,7 @@ class WorkerPool:
                 "stt_latency_ms=%.0f chunk_id=%s session_id=%s qsize=%d workers=%d kind=%s ok=%s",
                 1000 * (now - job.enqueued),
                 job.label,
-                ":".join(job.lane[1:]),
+                job.lane[-1],
                 depth["interim"] + depth["ordered"],
                 len(self._threads),
                 job.kind.name.lower(),

@@ -49,8 +49,8 @@ def count_refusals(app: Flask, count: Callable[[str], None]) -> None:
 
     @app.after_request
     def _count(response: Response) -> Response:
-        if _is_handshake(request) and response.is_json and response.json is not None:
-            count(str(response.json.get("code")))
+        if _is_handshake(request) and response.status_code >= 400 and response.is_json:
+            count(str(response.get_json()["code"]))
         return response
 
 

@@ -35,7 +35,6 @@ from stt.formats import (
 from stt.ids import DEFAULT_TENANT, checked_id
 from stt.replies import Transcription
 
-
 Fields = MultiDict[str, str] | CombinedMultiDict[str, str]
 
 

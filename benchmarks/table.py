@@ -36,7 +36,7 @@ class Row:
     def reached(self) -> str:
         """Whether the median is within the bar."""
         if self.bar is None:
-            return ""
+            return "-"
         return "yes" if self.measured <= self.bar else "**no**"
 
     def cells(self) -> list[str]:
@@ -45,7 +45,7 @@ class Row:
         return [
             self.figure,
             f"{shown(self.measured)} {self.unit}{spread if len(self.rounds) > 1 else ''}",
-            "" if self.bar is None else f"{shown(self.bar)} {self.unit}",
+            "-" if self.bar is None else f"{shown(self.bar)} {self.unit}",
             self.reached,
             f"{median(self.rest):.0f} %",
             self.note,

@@ -97,7 +97,7 @@ def test_a_row_is_reached_when_its_median_is_within_the_bar():
 
     lines = table([good, bad, free]).splitlines()
 
-    assert [row.reached for row in (good, bad, free)] == ["yes", "**no**", ""]
+    assert [row.reached for row in (good, bad, free)] == ["yes", "**no**", "-"]
     assert len(lines) == 5
     assert len({len(line) for line in lines}) == 1
     assert "2.00 ms (1.00-9.00)" in lines[2]

@@ -56,7 +56,7 @@ def test_seconds_are_the_least_for_every_kind():
     assert context.length(Kind.FINAL, 100) == 250
 
 
-@pytest.mark.parametrize("setting", ["", "short", "-1", "31", "nan"])
+@pytest.mark.parametrize("setting", ["", "short", "-1", "0.4", "31", "nan"])
 def test_bad_setting_is_named(setting):
     """Anything else stops the start with the variable, the value and the choices."""
     with pytest.raises(SettingError, match=rf"STT_ENCODER_CONTEXT={setting}: must be auto, full"):

@@ -12,9 +12,11 @@ import yaml
 from flask import Flask
 
 from api import ops, page
+from app import create_app
 from stt.auth import Authenticator
 from stt.formats import FORMATS
 from stt.sources import SOURCES
+from stt_config import Settings
 from tests.doors import Clock, House, build
 
 TEXT = (Path(__file__).parents[1] / "openapi.yaml").read_text(encoding="utf-8")
@@ -100,6 +102,19 @@ def test_lists_of_values_are_those_of_the_code() -> None:
 
     assert schemas["Source"]["enum"] == list(SOURCES)
     assert schemas["ResponseFormat"]["enum"] == list(FORMATS)
+
+
+def test_health_has_the_described_keys() -> None:
+    """/healthz says what the document promises, before there is a model too (native B23)."""
+    service = create_app(Settings(store="memory:", engine="fake")).extensions["hark"]
+    answer = OPERATIONS["/healthz", "GET"]["responses"]["200"]
+    schema = answer["content"]["application/json"]["schema"]
+    try:
+        said = {"status", *service.state()}
+    finally:
+        service.close()
+
+    assert said == set(schema["required"]) == set(schema["properties"])
 
 
 READS = [

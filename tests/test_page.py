@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask
 
 from api import page
+from api.gate import SECURITY, install_gate
 
 STATE = {
     "model": "models/demo",
@@ -22,10 +23,14 @@ def fetch(
 ) -> str:
     """The HTML of the page, asked for at hark.example."""
     app = Flask("hark")
+    install_gate(
+        app, allowed_origins=(), capacity=lambda: True, most_sockets=1, max_body_bytes=1000
+    )
     door = page.blueprint(state=lambda: state or STATE, ready=lambda: reason, keys_required=keys)
     app.register_blueprint(door)
     answer = app.test_client().get("/", base_url="https://hark.example:5055")
     assert (answer.status_code, answer.mimetype) == (200, "text/html")
+    assert answer.headers["Content-Security-Policy"] == SECURITY
     assert answer.headers["Cache-Control"] == "no-store"
     return answer.text
 

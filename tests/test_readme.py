@@ -114,6 +114,17 @@ def test_the_curl_lines_of_the_protocol_work(service: Hark) -> None:
     assert "message" not in reads
 
 
+def test_measured_figures_are_those_of_the_benchmarks() -> None:
+    """README.md repeats rows of docs/benchmarks.md, by name and by value."""
+    measured = README.partition("## Measured")[2].partition("\n## ")[0]
+    page = (ROOT / "docs" / "benchmarks.md").read_text()
+    known = dict(re.findall(r"^\| ([^|]+) \| ([^|(]+?) (?:\([^|]*)?\|", page, re.MULTILINE))
+    rows = re.findall(r"^\| (.+) \| (.*\d.*) \|$", measured, re.MULTILINE)
+
+    assert len(rows) >= 5
+    assert [(name, known.get(name)) for name, _ in rows] == rows
+
+
 def test_every_make_target_named_is_there() -> None:
     """No page tells to make something that cannot be made."""
     made = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)

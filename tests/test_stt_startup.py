@@ -19,10 +19,7 @@ def test_its_lines_name_a_file_that_is_there(tmp_path: Path) -> None:
     )
     elsewhere = startup_text(STATE, "127.0.0.1", 5055, folder=tmp_path)
     assert "curl -F file=@speech.wav http://127.0.0.1:5055/transcribe" in elsewhere
-    assert (
-        ".venv/bin/python -m stt_client --url http://127.0.0.1:5055 speech.wav"
-        in elsewhere.splitlines()[-2]
-    )
+    assert ".venv/bin/python -m stt_client --url http://127.0.0.1:5055 speech.wav" in elsewhere
 
 
 @pytest.mark.parametrize(

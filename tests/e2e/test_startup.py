@@ -149,7 +149,7 @@ def _demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hark]:
 
 
 def test_the_start_up_text(demo: Hark) -> None:
-    """The page, a curl line, the client, the model and its origin; the curl line works."""
+    """The page, a curl line, the client, the model and its origin; both lines work as printed."""
     log = demo.log.read_text()
     for line in (
         "Hark is ready.",
@@ -157,13 +157,17 @@ def test_the_start_up_text(demo: Hark) -> None:
         "model    demo (demo)",
         f"page     {demo.url}/",
         f"curl -F file=@tests/audio/en_hello.flac {demo.url}/transcribe",
-        f"python -m stt_client --url {demo.url} speech.wav",
+        f".venv/bin/python -m stt_client --url {demo.url} tests/audio/en_hello.flac",
     ):
         assert line in log
     printed = next(line for line in log.splitlines() if "curl" in line)
     command = printed[printed.index("curl") :].split()
     done = subprocess.run([*command, "-s"], cwd=ROOT, capture_output=True, check=True, timeout=60)
     assert b'"text": "' in done.stdout
+    printed = next(line for line in log.splitlines() if "stt_client" in line)
+    command = [sys.executable, *printed.partition(".venv/bin/python ")[2].split()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)
+    assert b"hello world" in done.stdout.lower()
 
 
 def test_the_demo_model_is_not_to_be_overlooked(demo: Hark) -> None:
