@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from concurrent.futures import TimeoutError as NotStoredYet
 from dataclasses import dataclass
 from typing import Protocol
@@ -68,9 +69,9 @@ class Connection:
         self._session = session
         self._options = options
         self._observer = observer
-        self._gone = threading.Event()
-        """Nothing can be sent any more."""
         self._about = {"session_id": session.id}
+        self._next_audio = 0.0  # the clock from which on audio is taken
+        self._waited = 0.0  # s, at a stretch
 
     def serve(self) -> None:
         """Read and write until the end; in the request's thread, which becomes the reader.
@@ -93,9 +94,8 @@ class Connection:
 
     def _read(self) -> None:
         """Take messages until the end. Raises ConnectionClosed when the peer ends it."""
-        session, options = self._session, self._options
+        options = self._options
         errors = 0
-        waited = 0.0
         while True:
             message = self._ws.receive(options.idle_timeout)
             if message is None:
@@ -106,19 +106,17 @@ class Connection:
             if errors >= options.max_errors:
                 self._give_up(TooManyErrors(f"{errors} messages could not be used"), 1008)
                 return
-            waited = waited + session.delay if session.delay else 0.0
-            if waited > options.max_wait:
-                waited = 0.0
-                self._say(RateLimited("audio comes faster than it may; it is read slowly"), None)
-            if session.delay and self._gone.wait(session.delay):
-                return
 
     def _take(self, message: str | bytes) -> bool:
         """Do what a message says; whether it was a bad one. The session goes on (native W14)."""
         command: Command | None = None
         try:
             command = self._protocol.decode(message)
-            if command is not None:
+            if isinstance(command, AppendAudio | ReplaceAudio):
+                self._keep_pace()
+                self._session.handle(command)
+                self._owe(self._session.delay)
+            elif command is not None:
                 self._session.handle(command)
         except STTError as error:
             self._say(error, error.chunk_id or getattr(command, "chunk_id", None))
@@ -130,6 +128,20 @@ class Connection:
             self._say(STTError("the server failed on this message"), None)
             return True
         return False
+
+    def _keep_pace(self) -> None:
+        """Wait with audio that comes ahead of real time, and only with audio (RT-27, F-12)."""
+        wait = self._next_audio - time.monotonic()
+        self._waited = self._waited + wait if wait > 0 else 0.0
+        if wait > 0:
+            self._ws.pause(wait)
+
+    def _owe(self, delay: float) -> None:
+        """More audio has to wait so long; for long, at once or at a stretch, the client is told."""
+        self._next_audio = time.monotonic() + delay
+        if self._waited + delay > self._options.max_wait:
+            self._waited = 0.0
+            self._say(RateLimited("audio comes faster than it may; it is read slowly"), None)
 
     def _say(self, error: STTError, chunk_id: str | None) -> None:
         self._session.say(Problem(error.code, error.message, chunk_id))
@@ -161,7 +173,6 @@ class Connection:
             self._ws.finish(1011, "internal error")
         finally:
             self._session.outbox.abandon()
-            self._gone.set()
 
     def _await_store(self, said: Transcript) -> None:
         """A final is sent when the store has it: what a client was told survives a crash (DM7)."""

@@ -59,7 +59,7 @@ class Session:
         self.outbox = outbox
         self._lane = ("session", tenant, session_id)
         self.delay = 0.0
-        """s the reader should wait before it reads on, after a command (runtime RT-27)."""
+        """s to wait before more audio is brought, after a command with audio (runtime RT-27)."""
         self._around = around
         self._lock = threading.Lock()
         self._settled = threading.Condition(self._lock)
@@ -109,8 +109,10 @@ class Session:
             self._received += seconds
             if audio.warning is not None and track.chunk is not None:
                 track.chunk.warning = audio.warning
-            if self.options.vad_events and track.falls_silent():
-                self._voice.put(Silence())
+        if self.options.vad_events:
+            with self._lock:  # once more: the boundaries have been told now
+                if track.falls_silent():
+                    self._voice.put(Silence())
         self._around.observer.audio_received(seconds)
         self.delay = self._pace.spend(seconds, now)
 

@@ -1,7 +1,7 @@
 """The two guarded parts of a WebSocket connection: its socket and its buffer of received messages.
 
 Both bound what a peer can cost: `GuardSock` the time a write may take, `BackBuf` the memory that
-unread messages may take. Neither knows a WebSocket frame; `stt_websocket` puts them in place.
+messages not yet taken may take. Neither knows a WebSocket frame; `stt_frames` puts them in place.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import SupportsIndex
 
 MIB = 1 << 20
 LINGER_S = 1.0  # for the peer's FIN after our last frame, so that no RST overtakes it (AE7)
+KERNEL_BYTES = MIB // 2  # asked of the kernel for what is not read yet; it may take twice as much
 LINGER_BYTES = 2 * MIB  # read and thrown away meanwhile; F-05 allows 8 MB from the wire in all
 
 
@@ -39,14 +40,17 @@ class InFlight:
 
 
 class BackBuf(list[str | bytes]):
-    """The received messages: a full one makes the reader wait, and so the peer (RT-22, LIB-03)."""
+    """The received messages; who reads the socket does not go on while it is full (RT-22, LIB-03).
+
+    Filled and emptied by the thread that reads; `close` may come from any other.
+    """
 
     def __init__(self, in_flight: InFlight, *, messages: int = 64, size: int = 4 * MIB) -> None:
         super().__init__()
         self._in_flight = in_flight
         self._most_messages = messages
         self._most_bytes = size
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._closed = False
         self._bytes = 0
         self._partial = 0
@@ -56,45 +60,41 @@ class BackBuf(list[str | bytes]):
         """Bytes of the waiting messages and of the one still coming in."""
         return self._bytes + self._partial
 
+    @property
+    def full(self) -> bool:
+        """Whether no more should be read before a message is taken; one read may exceed it."""
+        return len(self) >= self._most_messages or self.held >= self._most_bytes
+
     def append(self, message: str | bytes) -> None:
-        """Add a message, waiting for room; dropped when the buffer is closed. Reader thread."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._fits(len(message)))
+        """Add a message; dropped when the buffer is closed."""
+        with self._lock:
             if not self._closed:
                 super().append(message)
                 self._count(len(message), 0)
 
     def pop(self, index: SupportsIndex = -1, /) -> str | bytes:
-        """Take a message out. Handler thread. Raises IndexError when there is none."""
-        with self._changed:
+        """Take a message out. Raises IndexError when there is none."""
+        with self._lock:
             message = super().pop(index)
             self._count(-len(message), self._partial)
-            self._changed.notify_all()
         return message
 
     def receiving(self, size: int) -> None:
-        """Note how much of an unfinished message has come in. Reader thread."""
-        with self._changed:
+        """Note how much of an unfinished message has come in."""
+        with self._lock:
             self._count(0, 0 if self._closed else size)
 
     def close(self) -> None:
-        """Drop what is here and what may still come."""
-        with self._changed:
+        """Drop what is here and what may still come. Any thread."""
+        with self._lock:
             self._closed = True
             self.clear()
             self._count(-self._bytes, 0)
-            self._changed.notify_all()
-
-    def _fits(self, size: int) -> bool:
-        if not self:
-            return True
-        if len(self) >= self._most_messages:
-            return False
-        return self._bytes + size <= self._most_bytes
 
     def _count(self, by: int, partial_size: int) -> None:
-        """Change the sums; ``_changed`` must be held."""
-        self._in_flight.change(by + partial_size - self._partial)
+        """Change the sums; ``_lock`` must be held."""
+        if change := by + partial_size - self._partial:
+            self._in_flight.change(change)
         self._bytes += by
         self._partial = partial_size
 
@@ -107,19 +107,20 @@ class GuardSock:
         """Held for each frame; reentrant, so that a frame can be made and sent under it."""
         self._sock = sock
         self._deadline = deadline
-        with suppress(OSError):  # a Unix socket has none of these
+        with suppress(OSError):  # a Unix socket has no TCP options
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BYTES)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # A peer that is gone without a word: the kernel gives up at twice our deadline (LIB-09)
             timeout_ms = int(deadline * 2000)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
 
     def fileno(self) -> int:
-        """For the reader's selector."""
+        """For the reading thread's poll."""
         return self._sock.fileno()
 
     def recv(self, size: int) -> bytes:
-        """Wait for at most ``size`` bytes; empty at the end of the stream."""
-        return self._sock.recv(size)
+        """At most ``size`` bytes; empty at the end of the stream. Raises BlockingIOError."""
+        return self._sock.recv(size, socket.MSG_DONTWAIT)
 
     def send(self, data: bytes | bytearray) -> int:
         """Write all of ``data`` (LIB-01), or end the connection and raise OSError."""
@@ -135,11 +136,20 @@ class GuardSock:
                         raise TimeoutError("the peer does not read") from None
         return len(data)
 
+    def wait_for_end(self, due: float) -> None:
+        """Wait until ``due`` (monotonic seconds), a reset or `shutdown`; reads nothing."""
+        self._poll(0, due)
+
+    def end(self) -> None:
+        """End our side: the peer sees the end of the stream after our last frame."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+
     def linger(self) -> None:
         """End our side, then read until the peer ends its own, within bounds (AE7)."""
         due, left = monotonic() + LINGER_S, LINGER_BYTES
-        with suppress(OSError):
-            self._sock.shutdown(socket.SHUT_WR)
+        self.end()
+        with suppress(OSError, ValueError):  # ValueError: closed by its owner
             while left > 0 and self._poll(select.POLLIN, due):
                 data = self._sock.recv(65536, socket.MSG_DONTWAIT)
                 if not data:

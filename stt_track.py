@@ -100,7 +100,7 @@ class Track:
     def falls_silent(self) -> bool:
         """True once in each silence, when it has lasted a second."""
         quiet = self.stream.received - self._quiet_from
-        if self._quiet_told or quiet < SILENCE_AFTER or not self.stream.idle:
+        if self._quiet_told or quiet < SILENCE_AFTER or self.stream.speaking:
             return False
         self._quiet_told = True
         return True

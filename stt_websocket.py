@@ -1,206 +1,173 @@
 """The WebSocket transport: simple_websocket's server, made fit for hostile and unlucky peers.
 
-One write per frame under one lock and with a deadline, bounded input, pings, no compression, and a
-close that waits (but not for ever) until the peer has heard it. It knows no message, no session and
-no setting: `streaming_ws` says what is sent, this file that it arrives or the connection ends.
+When to read, when to ping, and a close that waits (but not for ever) until the peer has heard it;
+the frames are the business of `stt_frames`. It knows no message, no session and no setting:
+`streaming_ws` says what is sent, this file that it arrives or the connection ends.
 
-Thread safety: a connection has two threads of ours, the handler (`receive`) and one writer (`send`,
-the only one that sends messages), and the library's reader, which answers pings and closes.
-`finish` may be called from the first two, any number of times. Plain TCP (or a Unix socket) only:
-TLS ends at the proxy in front.
+Thread safety: a connection has two threads, the handler, which reads the socket while it is in
+`receive` or `pause`, and one writer (`send`, the only one that sends messages). The library's own
+reader is never started: it would cost a thread, and a wake-up for each message. `finish` may be
+called from any thread, any number of times. Plain TCP (or a Unix socket) only: TLS ends at the
+proxy in front.
 """
 
 from __future__ import annotations
 
 import logging
-import selectors
-import socket
+import math
+import select
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import flask_sock
-from simple_websocket import ConnectionClosed, Server
-from wsproto.connection import ConnectionState
-from wsproto.events import CloseConnection
+from simple_websocket import ConnectionClosed
+from wsproto.events import Ping
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
-from stt_socket import LINGER_S, MIB, BackBuf, GuardSock, InFlight
+from stt_frames import FrameServer, SocketOptions
+from stt_socket import LINGER_S, InFlight
 
 if TYPE_CHECKING:
     from flask import Flask
 
+__all__ = ["HardServer", "SocketOptions", "install"]
+
 log = logging.getLogger("stt.websocket")
 
-FAIR_SHARE = MIB  # what a connection may hold even when all together hold too much
-HANDSHAKE_HEADERS = frozenset(
-    f"HTTP_{name}"
-    for name in (
-        "HOST",
-        "UPGRADE",
-        "CONNECTION",
-        "SEC_WEBSOCKET_KEY",
-        "SEC_WEBSOCKET_VERSION",
-        "SEC_WEBSOCKET_PROTOCOL",  # not _EXTENSIONS: no permessage-deflate (RT-29, LIB-05)
-    )
-)
+READ_BYTES = 16384  # taken from the socket at once (RT-28)
 
 
-@dataclass(frozen=True, slots=True)
-class SocketOptions:
-    """How a WebSocket route behaves. Times in seconds."""
-
-    max_message_bytes: int = MIB
-    """A longer message closes with 1009 (RT-28)."""
-    subprotocols: tuple[str, ...] = ("stt.v1",)
-    """The first one the client asks for that is here is chosen (LIB-17, RT-54)."""
-    ping_interval: float = 20.0
-    """A peer silent for two of them is closed with 1008 (LIB-04, native W17)."""
-    send_deadline: float = 5.0
-    """A frame not taken by then ends the connection (RT-21, F-08)."""
-    close_wait: float = 2.0
-    """How long ``finish`` waits for the peer's close (LIB-08, F-11)."""
-    buffered_messages: int = 64
-    """Received and not yet taken; beyond it TCP holds the peer back (RT-22)."""
-    buffered_bytes: int = 4 * MIB
-    """The same in bytes; one message always fits."""
-
-
-class HardServer(Server):  # type: ignore[misc]  # the library has no types
+class HardServer(FrameServer):
     """One WebSocket connection, as flask-sock hands it to a route's handler (RT-20).
 
-    The library's constructor sets ``sock`` and ``input_buffer`` and starts the reader thread, so
-    both are properties: replacing them later would lose messages (LIB-20). ``close_reason`` is the
-    code of the first close frame, sent or received, and 1006 where the connection just ended.
+    ``_reading`` is held by the thread that reads, also while it waits for bytes: the handler, or
+    whoever calls `finish` while the handler does something else. ``sock.lock`` comes after it.
     """
 
-    def __init__(
-        self,
-        environ: dict[str, Any],
-        *,
-        routes: Mapping[str, SocketOptions] | None = None,
-        default: SocketOptions | None = None,
-        in_flight: InFlight | None = None,
-    ) -> None:
-        self._options = (routes or {}).get(environ["PATH_INFO"]) or default or SocketOptions()
-        self._in_flight = in_flight or InFlight()
-        super().__init__(
-            {
-                key: value
-                for key, value in environ.items()
-                if not key.startswith("HTTP_") or key in HANDSHAKE_HEADERS
-            },
-            subprotocols=list(self._options.subprotocols),
-            receive_bytes=16384,  # RT-28
-            ping_interval=self._options.ping_interval,
-            max_message_size=self._options.max_message_bytes,
-            thread_class=partial(threading.Thread, daemon=True),  # never keeps the process alive
-            selector_class=selectors.PollSelector,  # epoll would cost a descriptor each
-        )
-
-    @property
-    def sock(self) -> GuardSock:
-        """The guarded socket."""
-        return self._sock
-
-    @sock.setter
-    def sock(self, sock: socket.socket) -> None:
-        self._sock = GuardSock(sock, self._options.send_deadline)
-
-    @property
-    def input_buffer(self) -> BackBuf:
-        """The bounded buffer of received messages."""
-        return self._input_buffer
-
-    @input_buffer.setter
-    def input_buffer(self, _: list[str | bytes]) -> None:
-        self._input_buffer = BackBuf(
-            self._in_flight,
-            messages=self._options.buffered_messages,
-            size=self._options.buffered_bytes,
-        )
+    def __init__(self, environ: dict[str, Any], **options: Any) -> None:
+        """Do the handshake; ``options`` are those of `install`. Raises what the library does."""
+        super().__init__(environ, **options)
+        self._reading = threading.Lock()
+        self._finished = False
+        self._ping_interval = self._options.ping_interval or math.inf
+        self._ping_due = monotonic() + self._ping_interval
+        self._poll = select.poll()
+        self._poll.register(self.sock.fileno(), select.POLLIN)
 
     def receive(self, timeout: float | None = None) -> str | bytes | None:
         """The next message; None after ``timeout`` seconds without one. Handler thread.
 
-        Messages that came before the close are given first (LIB-12). Raises ConnectionClosed.
+        Pings are answered and sent meanwhile. Messages that came before the close are given first
+        (LIB-12). Raises ConnectionClosed.
         """
-        message: str | bytes | None = super().receive(timeout)
-        return message
+        due = math.inf if timeout is None else monotonic() + timeout
+        in_time = True
+        with self._reading:
+            while not self.input_buffer:
+                if not self.connected:
+                    raise ConnectionClosed(self.close_reason, self.close_message)
+                if not in_time:
+                    return None
+                in_time = self._attend(due)
+            return self.input_buffer.pop(0)
 
-    def send(self, data: str | bytes) -> None:
-        """Send one message, a text or a binary one. One writer thread only (AC4, LIB-02).
+    def pause(self, seconds: float) -> None:
+        """Take no message for so long, but answer pings and notice the end. Handler thread.
 
-        Raises ConnectionClosed, whatever ended the connection: a close, a reset, a peer that does
-        not read within the deadline.
+        What comes is buffered, within bounds; then TCP holds the peer back (RT-22, RT-27). Back
+        earlier when the connection has ended.
         """
-        with self.sock.lock:  # so that no frame is made before a close and sent after it
-            try:
-                super().send(data)
-            except (OSError, LocalProtocolError) as error:
-                raise ConnectionClosed(CloseReason.ABNORMAL_CLOSURE, str(error)) from error
+        due = monotonic() + seconds
+        with self._reading:
+            while self.connected and not self.input_buffer.full:
+                if not self._attend(due):
+                    return
+        if self.connected:  # `finish` may read now
+            self.sock.wait_for_end(due)
 
     def finish(self, code: int = 1000, reason: str = "") -> None:
-        """Close and wait, bounded, until the peer has read all of it; never raises.
+        """Close and wait, bounded, until the peer has read all of it; never raises. Any thread.
 
-        Takes at most ``send_deadline + close_wait + 1`` seconds. When it returns no thread of the
-        connection uses the socket. Without it a peer that is still sending loses our last messages
-        (AE7), or sees the end of the stream instead of the close code (LIB-07).
+        Reads on until the peer's close, unless the handler does so already. Takes at most
+        ``send_deadline + close_wait + 1`` seconds. When it returns nobody uses the socket. Without
+        it a peer that is still sending loses our last messages (AE7), or sees the end of the
+        stream instead of the close code (LIB-07).
         """
         self._send_close(code, reason)
-        self.input_buffer.close()  # the reader may be waiting there
-        self.thread.join(self._options.close_wait)
+        self.input_buffer.close()
+        due = monotonic() + self._options.close_wait
+        if self._reading.acquire(timeout=self._options.close_wait):
+            try:
+                while self.connected and not self._finished and self._attend(due):
+                    pass
+                if not self.connected and not self._finished:
+                    self.sock.linger()
+                self._finished = True  # the socket may be closed from now on
+            finally:
+                self._reading.release()
         self.sock.shutdown()
-        self.thread.join(LINGER_S)
+        if self._reading.acquire(timeout=LINGER_S):  # whoever reads has left
+            self._reading.release()
         self.connected = False
 
     def close(self, reason: int | None = None, message: str | None = None) -> None:
-        """What the library and flask-sock call: `finish`, or a mere close frame in the reader."""
-        code = reason or CloseReason.NORMAL_CLOSURE
-        if threading.current_thread() is not self.thread:
-            self.finish(code, message or "")
-            return
-        self._send_close(code, message or "")
-        self.connected = False
+        """What flask-sock calls: `finish`."""
+        self.finish(reason or CloseReason.NORMAL_CLOSURE, message or "")
 
-    def _send_close(self, code: int, reason: str) -> None:
-        """Send the close frame, unless one has been sent already or the connection is gone."""
-        with self.sock.lock, suppress(OSError, LocalProtocolError):
-            if self.connected and self.ws.state in (
-                ConnectionState.OPEN,
-                ConnectionState.REMOTE_CLOSING,
-            ):
-                self.close_reason, self.close_message = code, reason
-                self.sock.send(self.ws.send(CloseConnection(code, reason or None)))
+    def _attend(self, due: float) -> bool:
+        """Wait for bytes, not beyond ``due``, and do what they say; ping when it is time.
 
-    def _thread(self) -> None:
-        """The library's reader, with an end that always wakes the handler."""
+        One read at most. False when ``due`` has come. ``_reading`` must be held.
+        """
+        wait = min(due, self._ping_due) - monotonic()
+        if self._poll.poll(max(0.0, wait) * 1000 if wait < math.inf else None):
+            self._read()
+        now = monotonic()
+        if now >= self._ping_due and self.connected:
+            self._ping(now)
+        return now < due
+
+    def _read(self) -> None:
+        """Take what the socket has, once; the end, of any kind, clears ``connected``."""
         try:
-            super()._thread()
+            data = self.sock.recv(READ_BYTES)
+            if data:
+                self.pong_received = True  # any bytes prove life; a pong may be stuck behind them
+                self.ws.receive_data(data)
+            going = bool(data) and self._handle_events()
+        except BlockingIOError:
+            return
+        except (OSError, LocalProtocolError):
+            going = False
         except Exception:
-            log.exception("the reader thread failed")
+            log.exception("reading a WebSocket failed")
             self._send_close(CloseReason.INTERNAL_ERROR, "internal error")
-        if self.ws.state is ConnectionState.OPEN:  # it ended without a close frame
-            self.close_reason = CloseReason.ABNORMAL_CLOSURE
-        self.connected = False
-        self.event.set()
-        self.sock.linger()
+            going = False
+        if not going:
+            self._end()
 
-    def _handle_events(self) -> bool:
-        """The library's, after each read. Any bytes prove life, a pong may be stuck behind them."""
-        self.pong_received = True
-        going = bool(super()._handle_events())
-        self.input_buffer.receiving(self.incoming_message_len)
-        if self.incoming_message_len > self.max_message_size:
-            self.close_reason = CloseReason.MESSAGE_TOO_BIG
-        elif going and self._in_flight.full and self.input_buffer.held > FAIR_SHARE:
-            self._send_close(CloseReason.TRY_AGAIN_LATER, "the server holds too many bytes")
-            return False
-        return going
+    def _end(self) -> None:
+        """Nothing more is read but what `GuardSock.linger` throws away."""
+        with self.sock.lock:
+            if not self._closing:
+                self.close_reason = CloseReason.ABNORMAL_CLOSURE
+            self.connected = False
+        self.sock.end()
+
+    def _ping(self, now: float) -> None:
+        """Ping, or give up a peer that has been silent since the last ping (LIB-04)."""
+        self._ping_due = now + self._ping_interval
+        if not self.pong_received:
+            self._send_close(CloseReason.POLICY_VIOLATION, "Ping/Pong timeout")
+            self._end()
+            return
+        self.pong_received = False
+        with suppress(OSError, LocalProtocolError):
+            self._send_control(self.ws.send(Ping()))
 
 
 def install(

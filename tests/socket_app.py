@@ -85,7 +85,6 @@ def create_app() -> Flask:
             "/large": SocketOptions(max_message_bytes=8 * MIB, **quick),
             "/stuck": SocketOptions(buffered_messages=8, **quick),
             "/hoard": SocketOptions(max_message_bytes=8 * MIB, **quick),
-            "/slow": SocketOptions(buffered_messages=8, **quick),
         },
         default=SocketOptions(**quick),
         in_flight=in_flight,
@@ -132,7 +131,6 @@ def _add_sockets(app: Flask, service: StubService) -> None:
     sock.route("/flood")(_flood)
     sock.route("/tail/<int:count>")(_tail)
     sock.route("/bye")(_bye)
-    sock.route("/slow")(_slow)
     _add_session(sock, service)
     _add_stuck(app, sock)
 
@@ -160,15 +158,6 @@ def _bye(ws: HardServer) -> None:
     """Closes as soon as the peer says anything (F-11)."""
     ws.receive()
     ws.finish(4001, "bye")
-
-
-def _slow(ws: HardServer) -> None:
-    """Says back what it gets, then takes nothing for as many seconds as that says (RT-27)."""
-    while True:
-        message = ws.receive()
-        ws.send(message)
-        ws.pause(float(message))
-        ws.send("on")
 
 
 def _add_session(sock: Sock, service: StubService) -> None:
@@ -217,7 +206,6 @@ def _add_doors(app: Flask, service: StubService, in_flight: InFlight) -> None:
         descriptors = len(list(Path("/proc/self/fd").iterdir()))
         return jsonify(
             sockets=app.extensions["sockets"],
-            threads=threading.active_count(),
             fds=descriptors,
             rss=rss_kb * 1024,
             held=in_flight.held,

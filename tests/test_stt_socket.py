@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from sockets import until
 
 from stt_socket import BackBuf, GuardSock, InFlight
 
@@ -97,6 +96,23 @@ def test_linger_is_bounded(pair: tuple[socket.socket, socket.socket]) -> None:
     assert 0.9 <= time.monotonic() - began < 2
 
 
+def test_waiting_for_the_end_ends_with_it(pair: tuple[socket.socket, socket.socket]) -> None:
+    """`shutdown` wakes a thread that waits for the end; bytes that come do not (RT-27)."""
+    ours, theirs = pair
+    guard = GuardSock(ours, 1.0)
+    theirs.sendall(b"bytes")
+    began = time.monotonic()
+    guard.wait_for_end(began + 0.2)
+    assert 0.2 <= time.monotonic() - began < 1
+    waiter = threading.Thread(target=guard.wait_for_end, args=(began + 60,))
+    waiter.start()
+
+    guard.shutdown()
+
+    waiter.join(5)
+    assert not waiter.is_alive()
+
+
 def test_close_leaves_the_descriptor_to_its_owner(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
@@ -128,46 +144,44 @@ def test_buffer_gives_messages_in_order() -> None:
 
 
 @pytest.mark.parametrize("bounds", [{"messages": 2}, {"size": 8}])
-def test_full_buffer_makes_the_reader_wait(bounds: dict[str, int]) -> None:
-    """The third message waits until one is taken, by number or by bytes (RT-22, LIB-03)."""
+def test_full_buffer_says_so(bounds: dict[str, int]) -> None:
+    """After the second message it is full until one is taken, by number or by bytes (RT-22)."""
     buffer = BackBuf(InFlight(), **bounds)
     buffer.append(b"1234")
+    assert not buffer.full
     buffer.append(b"5678")
-    reader = threading.Thread(target=buffer.append, args=(b"9",))
-    reader.start()
-    reader.join(0.1)
-    assert reader.is_alive()
+    assert buffer.full
 
     buffer.pop(0)
 
-    reader.join(5)
-    assert list(buffer) == [b"5678", b"9"]
+    assert not buffer.full
 
 
-def test_one_message_always_fits() -> None:
-    """A message above the bound in bytes is taken when nothing else waits (RT-28)."""
+def test_unfinished_message_fills() -> None:
+    """What has come in of a message takes room as well, and one above the bound is taken."""
     buffer = BackBuf(InFlight(), size=3)
 
+    buffer.receiving(3)
+    assert buffer.full
     buffer.append(b"12345")
+    buffer.receiving(0)
 
     assert list(buffer) == [b"12345"]
 
 
-def test_closed_buffer_drops_and_frees_the_reader() -> None:
-    """Closing wakes a waiting reader; nothing is kept or counted any more (RT-22)."""
+def test_closed_buffer_drops() -> None:
+    """After closing nothing is kept or counted any more (RT-22)."""
     in_flight = InFlight(0)
     buffer = BackBuf(in_flight, messages=1)
     buffer.append(b"1")
     buffer.receiving(100)
-    reader = threading.Thread(target=buffer.append, args=(b"2",))
-    reader.start()
 
     buffer.close()
-    reader.join(5)
+    buffer.append(b"2")
     buffer.receiving(50)
 
-    assert until(lambda: not reader.is_alive())
     assert list(buffer) == []
+    assert not buffer.full
     assert not in_flight.full
 
 

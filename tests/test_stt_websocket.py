@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import flask_sock
 import pytest
@@ -174,7 +176,6 @@ def test_all_connections_together_are_bounded() -> None:
         second.sock.sendall(frame(BINARY, b"\0" * 3_000_000)[:2_900_000])
 
         assert second.close_code() == 1013
-        assert server.ask("POST", "/release").status == 200
         until(lambda: 4_990_000 < server.stats()["held"] <= 5_000_000)
         server.assert_serves()
 
@@ -207,12 +208,24 @@ def test_finish_may_be_repeated_and_send_says_closed() -> None:
         ws.finish(1000)
 
         assert theirs.recv(65536)[2:4] == struct.pack("!H", 1012)
-        assert not ws.thread.is_alive()
         assert ws.close_reason == 1012
         with pytest.raises(ConnectionClosed):
             ws.send("too late")
         with pytest.raises(ConnectionClosed):
             ws.receive(0)
+
+
+def test_finish_after_the_end_touches_no_socket() -> None:
+    """A drain may come late: the web server has closed the socket by then (AV4)."""
+    with _pair() as (ws, theirs):
+        theirs.close()
+        ws.finish()
+        ws.sock._sock.close()
+
+        ws.finish(1012, "restart")
+        ws.sock.linger()
+
+        assert not ws.connected
 
 
 @pytest.mark.parametrize(
@@ -238,9 +251,188 @@ def test_close_reason_tells_how_it_ended(sent: bytes, code: int) -> None:
         assert ws.close_reason == code
 
 
+def test_a_connection_starts_no_thread() -> None:
+    """The handler reads; the library's reader is not there (RT-20)."""
+    before = threading.active_count()
+    with _pair() as (ws, theirs):
+        theirs.sendall(frame(TEXT, b"x"))
+        assert ws.receive(5) == "x"
+
+        assert threading.active_count() == before
+
+
+def test_receive_waits_for_messages_only() -> None:
+    """Pings are answered but end no wait; after the timeout it is None, with 0 at once (LIB-12)."""
+    with _pair() as (ws, theirs), ThreadPoolExecutor(1) as pool:
+        began = time.monotonic()
+        waiting = pool.submit(ws.receive, 0.3)
+        for _ in range(5):
+            theirs.sendall(frame(PING, b"p"))
+            assert theirs.recv(100) == b"\x8a\x01p"
+        assert waiting.result(5) is None
+        assert 0.3 <= time.monotonic() - began < 2
+        assert ws.receive(0) is None
+
+        theirs.sendall(frame(TEXT, b"1") + frame(TEXT, b"2") + frame(CLOSE))
+
+        assert (ws.receive(5), ws.receive(0)) == ("1", "2")
+        with pytest.raises(ConnectionClosed):
+            ws.receive(0)
+
+
+def test_a_flood_of_pings_does_not_hold_receive() -> None:
+    """A timeout ends the wait though there is always something to read."""
+    with _pair() as (ws, theirs), ThreadPoolExecutor(2) as pool:
+        stop = threading.Event()
+        flood = pool.submit(_flood, theirs, frame(PING) * 2000, stop)
+        drain = pool.submit(_drain, theirs)
+        try:
+            assert ws.receive(0.3) is None
+        finally:
+            stop.set()
+            ws.finish()
+        flood.result(5)
+        drain.result(5)
+
+
+def _flood(sock: socket.socket, data: bytes, stop: threading.Event) -> None:
+    with suppress(OSError):
+        while not stop.is_set():
+            sock.sendall(data)
+
+
+def _drain(sock: socket.socket) -> None:
+    while sock.recv(65536):
+        pass
+
+
+def test_fragments_become_one_message() -> None:
+    """Text and binary in fragments, cut anywhere, also inside a character (F-02)."""
+    with _pair() as (ws, theirs):
+        for opcode, whole in ((TEXT, "grün".encode()), (BINARY, b"\0\1\2\3\4")):
+            theirs.sendall(frame(opcode, whole[:3], fin=False) + frame(0, b"", fin=False))
+            theirs.sendall(frame(0, whole[3:]))
+        theirs.sendall(frame(BINARY))
+
+        assert [ws.receive(5) for _ in range(3)] == ["grün", b"\0\1\2\3\4", b""]
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_finish_while_the_handler_receives(answers: bool) -> None:
+    """It wakes the handler at the peer's close, or after its patience (LIB-08, F-11)."""
+    with _pair() as (ws, theirs), ThreadPoolExecutor(1) as pool:
+        handler = pool.submit(ws.receive)
+        until(ws._reading.locked)
+        began = time.monotonic()
+        ender = threading.Thread(target=ws.finish, args=(4000, "enough"))
+        ender.start()
+
+        assert theirs.recv(100)[2:] == struct.pack("!H", 4000) + b"enough"
+        if answers:
+            theirs.sendall(frame(CLOSE, struct.pack("!H", 4000)))
+            theirs.shutdown(socket.SHUT_WR)
+
+        with pytest.raises(ConnectionClosed):
+            handler.result(5)
+        ender.join(5)
+        assert not ender.is_alive()
+        assert time.monotonic() - began < 1
+        assert ws.close_reason == 4000
+        assert theirs.recv(100) == b""
+
+
+def test_finish_reads_on_until_the_close() -> None:
+    """Called where nobody reads, it takes what is still coming, and waits for the close (AE7)."""
+    with _pair(close_wait=5) as (ws, theirs), ThreadPoolExecutor(1) as pool:
+        finished = pool.submit(ws.finish, 1000)
+        for _ in range(50):
+            theirs.sendall(frame(BINARY, b"\0" * 100) * 100)
+        assert not finished.done()
+
+        theirs.sendall(frame(CLOSE, struct.pack("!H", 1000)))
+        theirs.shutdown(socket.SHUT_WR)
+
+        finished.result(2)
+        assert not ws.input_buffer
+
+
+def test_pause_answers_pings_and_keeps_what_comes() -> None:
+    """Ahead of real time a client waits, but its pings do not (RT-27, native W17)."""
+    with _pair() as (ws, theirs), ThreadPoolExecutor(1) as pool:
+        began = time.monotonic()
+        pausing = pool.submit(ws.pause, 0.3)
+        theirs.sendall(frame(TEXT, b"1") + frame(PING, b"p") + frame(TEXT, b"2"))
+        assert theirs.recv(100) == b"\x8a\x01p"
+        pausing.result(5)
+
+        assert 0.3 <= time.monotonic() - began < 2
+        assert (ws.receive(0), ws.receive(0)) == ("1", "2")
+
+
+def test_pause_reads_no_more_than_fits() -> None:
+    """A full buffer holds the peer back until it is emptied (RT-22, LIB-03)."""
+    with _pair(buffered_bytes=50_000) as (ws, theirs):
+        message = frame(BINARY, b"\0" * 100)
+        theirs.settimeout(0.2)
+        sent = 0
+        with ThreadPoolExecutor(1) as pool:
+            pausing = pool.submit(ws.pause, 1)
+            with suppress(TimeoutError):
+                while True:
+                    sent += theirs.send(message * 10)
+            pausing.result(5)
+        assert 64 <= len(ws.input_buffer) < 64 + 16384 / len(message)
+        assert sent > 20_000
+
+        for _ in range(sent // len(message)):
+            assert ws.receive(1) == b"\0" * 100
+
+
+@pytest.mark.parametrize("messages", [0, 64])
+@pytest.mark.parametrize("how", ["finish", "shutdown"])
+def test_pause_ends_with_the_connection(messages: int, how: str) -> None:
+    """It is not waited out when the connection ends, be the buffer full or not (RT-27)."""
+    with _pair() as (ws, theirs), ThreadPoolExecutor(1) as pool:
+        theirs.sendall(frame(TEXT, b"x") * messages)
+        pausing = pool.submit(ws.pause, 60)
+        until(lambda: len(ws.input_buffer) == messages)
+
+        if how == "finish":
+            ws.finish()
+        else:
+            ws.sock.shutdown()
+
+        pausing.result(5)
+
+
+def test_the_peers_close_ends_a_pause() -> None:
+    """The close is answered at once, and what came before it is not lost (LIB-12)."""
+    with _pair() as (ws, theirs), ThreadPoolExecutor(1) as pool:
+        pausing = pool.submit(ws.pause, 60)
+        theirs.sendall(frame(TEXT, b"x") + frame(CLOSE, struct.pack("!H", 4001)))
+
+        assert theirs.recv(100) == b"\x88\x02" + struct.pack("!H", 4001)
+        pausing.result(5)
+        assert ws.receive(0) == "x"
+        with pytest.raises(ConnectionClosed):
+            ws.receive(0)
+
+
+def test_a_handler_that_was_away_gives_up_nobody() -> None:
+    """Silence is judged only after reading: a pong may have waited meanwhile (LIB-04)."""
+    with _pair(ping_interval=0.1) as (ws, theirs):
+        assert ws.receive(0.15) is None
+        theirs.sendall(frame(PONG))
+        threading.Event().wait(0.3)  # the handler does something else for three intervals
+        assert ws.receive(0) is None
+        theirs.sendall(frame(TEXT, b"x"))
+
+        assert ws.receive(1) == "x"
+
+
 @contextmanager
-def _pair() -> Iterator[tuple[HardServer, socket.socket]]:
-    """A connection without a web server, and the peer's socket."""
+def _pair(**options: Any) -> Iterator[tuple[HardServer, socket.socket]]:
+    """A connection without a web server, and the peer's socket; ``options`` of `SocketOptions`."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         environ = {
@@ -253,7 +445,8 @@ def _pair() -> Iterator[tuple[HardServer, socket.socket]]:
             "HTTP_SEC_WEBSOCKET_VERSION": "13",
             "HTTP_SEC_WEBSOCKET_EXTENSIONS": "permessage-deflate",
         }
-        ws = HardServer(environ, default=SocketOptions(close_wait=0.1, max_message_bytes=100))
+        chosen = {"close_wait": 0.1, "max_message_bytes": 100} | options
+        ws = HardServer(environ, default=SocketOptions(**chosen))
         assert b"permessage-deflate" not in theirs.recv(65536)
         yield ws, theirs
 
@@ -264,5 +457,5 @@ def test_send_to_a_peer_that_is_gone_says_closed() -> None:
         with server.frames("/flood") as peer:
             assert peer.message() == b"\0" * 65536
             peer.reset()
-        until(lambda: server.stats()["readers"] == 0)
+        until(lambda: server.stats()["sockets"] == 0)
         server.assert_serves()

@@ -165,6 +165,11 @@ class SpeechStream:
         return speech / SAMPLE_RATE
 
     @property
+    def speaking(self) -> bool:
+        """Whether an utterance is open."""
+        return self._open is not None
+
+    @property
     def idle(self) -> bool:
         """Whether no utterance is open and none awaits its final."""
         return self._open is None and not self._awaiting

@@ -390,7 +390,7 @@ def test_f19_a_stop_in_mid_utterance(tmp_path: Path) -> None:
         assert service.process.wait(10) == 0
         assert time.monotonic() - begun < 5
     log = service.log.read_text()
-    assert "all finals said: True" in log
+    assert "all work done: True" in log
     assert "Traceback" not in log
 
 

@@ -6,11 +6,12 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.sounds import FAST, FRAME, b64, counted, pinged, quiet, say, spoken, voice
+from tests.e2e.sounds import FAKE, FAST, FRAME, b64, counted, pinged, quiet, say, spoken, voice
 from tests.live import Hark, hark
 from tests.sockets import TEXT, Frames, until
 
@@ -688,3 +689,21 @@ def test_choices_of_the_query_are_taken(service: Hark) -> None:
     """Language in any case, and parameters nobody knows."""
     with service.connect("?language=DE&task=translate&prompt=Hark&color=blue") as stream:
         assert spoken(stream, "1", voice(1))["language"] == "de"
+
+
+def test_a_fast_client_is_answered_while_its_audio_waits(tmp_path: Path) -> None:
+    """Audio ahead of real time waits; pings and finalize are answered meanwhile (RT-27, W17)."""
+    with (
+        hark(tmp_path, **FAKE, STT_AUDIO_RATE="1.5", STT_AUDIO_BURST_S="1") as slow,
+        slow.connect() as stream,
+    ):
+        stream.send(type="set_chunk", chunk_id="1")
+        stream.audio(voice(20.0))
+        begun = time.monotonic()
+        stream.send(type="ping", id=1)
+        stream.until(lambda event: event.get("type") == "pong")
+        stream.send(type="finalize_chunk")
+
+        stream.final("1")
+
+        assert time.monotonic() - begun < 5
