@@ -51,7 +51,7 @@ class Deadlines:
 
     def __init__(self) -> None:
         self._due: dict[socket.socket, float] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
     def start(self) -> None:
         """Start the watching thread; after the fork, since threads do not survive it."""
@@ -61,6 +61,7 @@ class Deadlines:
         """Give the socket ``seconds`` from now. Any thread."""
         with self._lock:
             self._due[sock] = monotonic() + seconds
+            self._lock.notify()
 
     def extend(self, sock: socket.socket, seconds: float) -> None:
         """Give a socket that has a deadline more time. Any thread."""
@@ -84,8 +85,12 @@ class Deadlines:
         return len(late)
 
     def _watch(self) -> None:
-        tick = threading.Event()
-        while not tick.wait(TICK_S):
+        """Sleep until the next deadline; without one, until there is one."""
+        while True:
+            with self._lock:
+                self._lock.wait_for(lambda: self._due)
+                wait = min(self._due.values()) - monotonic()
+                self._lock.wait(max(TICK_S, wait))
             self.shut_late(monotonic())
 
 

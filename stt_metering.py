@@ -20,7 +20,7 @@ from stt_timers import Timers
 
 T = TypeVar("T")
 
-PROBE_EVERY = 1.0  # s between two looks at how late a sleep ends
+PROBE_EVERY = 5.0  # s between two looks at how late a sleep ends
 PROBE_SLEEP = 0.01  # s
 
 
