@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SAMPLE = "tests/audio/en_hello.flac"
+SAMPLE = "tests/audio/en_hello.wav"
 
 
 def announce(state: Mapping[str, object], host: str, port: int) -> None:

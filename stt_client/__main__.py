@@ -65,7 +65,7 @@ def microphone(stop: threading.Event) -> Iterator[bytes]:
         sounddevice = import_module("sounddevice")
     except (ImportError, OSError) as error:  # OSError: PortAudio is missing
         raise ClientError(
-            f"mic needs sounddevice ({error}); try: pip install sounddevice"
+            f"mic needs sounddevice ({error}); try: {sys.executable} -m pip install sounddevice"
         ) from error
     heard: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     try:

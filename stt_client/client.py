@@ -77,7 +77,10 @@ def transcribe(
     address = endpoint(url or default_url(), "/transcribe", live=False, query=query)
     headers = {"Content-Type": "application/octet-stream", **_credentials(key)}
     with open(path, "rb") as audio:
-        headers["Content-Length"] = str(os.fstat(audio.fileno()).st_size)
+        size = os.fstat(audio.fileno()).st_size
+        if not size:
+            raise ClientError(f"{path} is empty")
+        headers["Content-Length"] = str(size)
         request = urllib.request.Request(address, data=audio, headers=headers, method="POST")
         try:
             with urllib.request.urlopen(request, timeout=timeout) as answer:

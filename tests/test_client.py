@@ -491,3 +491,12 @@ def test_no_microphone_is_said_plainly(
     with sounddevice(monkeypatch, no_device):
         assert main(["mic", "--url", hark.url]) == 1
     assert "no microphone: no default input device" in capsys.readouterr().err
+
+
+def test_an_empty_file_is_not_sent(tmp_path: Path) -> None:
+    """A file without a byte is named before anything goes over the wire."""
+    empty = tmp_path / "empty.wav"
+    empty.touch()
+
+    with pytest.raises(ClientError, match=r"empty\.wav is empty"):
+        transcribe(empty, url="http://127.0.0.1:9")

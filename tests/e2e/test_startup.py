@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -156,14 +157,15 @@ def test_the_start_up_text(demo: Hark) -> None:
         "engine   faster-whisper",
         "model    demo (demo)",
         f"page     {demo.url}/",
-        f"curl -F file=@tests/audio/en_hello.flac {demo.url}/transcribe",
-        f".venv/bin/python -m stt_client --url {demo.url} tests/audio/en_hello.flac",
+        f"curl -F file=@tests/audio/en_hello.wav {demo.url}/transcribe",
+        f".venv/bin/python -m stt_client --url {demo.url} tests/audio/en_hello.wav",
     ):
         assert line in log
-    printed = next(line for line in log.splitlines() if "curl" in line)
-    command = printed[printed.index("curl") :].split()
-    done = subprocess.run([*command, "-s"], cwd=ROOT, capture_output=True, check=True, timeout=60)
-    assert b'"text": "' in done.stdout
+    if shutil.which("curl"):
+        printed = next(line for line in log.splitlines() if "curl" in line)
+        command = [*printed[printed.index("curl") :].split(), "-s"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)
+        assert b'"text": "' in done.stdout
     printed = next(line for line in log.splitlines() if "stt_client" in line)
     command = [sys.executable, *printed.partition(".venv/bin/python ")[2].split()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)
