@@ -148,7 +148,7 @@ def test_lingering_clients_stall_nobody(server: Served) -> None:
 
         assert server.ask("GET", "/healthz").status == 200
 
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 2
 
 
 def test_term_ends_sessions_with_final_and_1012(tmp_path: Path) -> None:

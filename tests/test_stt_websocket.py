@@ -270,7 +270,7 @@ def test_receive_waits_for_messages_only() -> None:
             theirs.sendall(frame(PING, b"p"))
             assert theirs.recv(100) == b"\x8a\x01p"
         assert waiting.result(5) is None
-        assert 0.3 <= time.monotonic() - began < 2
+        assert 0.3 <= time.monotonic() - began < 8
         assert ws.receive(0) is None
 
         theirs.sendall(frame(TEXT, b"1") + frame(TEXT, b"2") + frame(CLOSE))
@@ -336,7 +336,7 @@ def test_finish_while_the_handler_receives(answers: bool) -> None:
             handler.result(5)
         ender.join(5)
         assert not ender.is_alive()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 4
         assert ws.close_reason == 4000
         assert theirs.recv(100) == b""
 
@@ -365,7 +365,7 @@ def test_pause_answers_pings_and_keeps_what_comes() -> None:
         assert theirs.recv(100) == b"\x8a\x01p"
         pausing.result(5)
 
-        assert 0.3 <= time.monotonic() - began < 2
+        assert 0.3 <= time.monotonic() - began < 8
         assert (ws.receive(0), ws.receive(0)) == ("1", "2")
 
 

@@ -303,7 +303,7 @@ def test_a_late_final_says_what_is_known(slow: Hark) -> None:
         begun = time.monotonic()
         stream.send(type="finalize_chunk")
         final = stream.final("1")
-        assert 0.25 < time.monotonic() - begun < 0.6
+        assert 0.25 < time.monotonic() - begun < 5
         assert final["timed_out"] is True
         until(lambda: slow.get("/healthz")["running"] == 0)
         assert texts(pinged(stream)) == []

@@ -99,5 +99,5 @@ def test_files_do_not_take_every_thread(tmp_path: Path) -> None:
         for thread in threads:
             thread.join(30)
 
-    assert took < 1
+    assert took < 5
     assert sorted(answer.status for answer in answers) == [200] * 4 + [429] * (MANY - 4)
