@@ -117,6 +117,7 @@ def build_service(settings: Settings, metrics: Metrics, engine: Engine | None) -
             observer=metering,
             publish=manager.publish,
             ready=lambda: service.is_ready,
+            abilities=lambda: service.abilities,
         ),
         load=lambda: metering.watched(_engine(settings) if engine is None else engine),
         pool_options=PoolOptions(settings.num_workers, settings.max_batch),
@@ -203,7 +204,7 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
                 max_message_bytes=settings.max_message_bytes,
                 strict_tenant=settings.strict_tenant,
             ),
-            lambda: service.languages,
+            lambda: service.abilities,
             metrics,
         ),
         legacy.blueprint(

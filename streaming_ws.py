@@ -16,6 +16,7 @@ from simple_websocket import ConnectionClosed
 
 from session_manager import SessionManager
 from stt.errors import NotReady, STTError, UnsupportedAudio
+from stt.events import Abilities
 from stt.protocols.native import NativeOptions, NativeProtocol
 from stt.protocols.native_query import NativeQuery, read_query
 from stt.replies import Problem
@@ -40,12 +41,12 @@ class DoorOptions:
 def blueprint(
     manager: SessionManager,
     options: DoorOptions,
-    languages: Callable[[], frozenset[str]],
+    abilities: Callable[[], Abilities],
     observer: ConnectionObserver,
 ) -> Blueprint:
     """The routes. ``g.tenant_id``, where set by the gate, outranks the query's tenant (HT-AUTH).
 
-    ``languages``: what the engine understands, asked at each handshake.
+    ``abilities``: what the engine can do, asked at each handshake.
     """
     door = Blueprint("streaming", __name__)
 
@@ -54,7 +55,7 @@ def blueprint(
         """The native protocol (native sections 11 and 12)."""
         code = 1011
         try:
-            code = _native(ws, manager, options, languages(), observer)
+            code = _native(ws, manager, options, abilities(), observer)
         except Exception:
             log.exception("a connection failed")
         finally:
@@ -68,14 +69,14 @@ def _native(
     ws: HardServer,
     manager: SessionManager,
     options: DoorOptions,
-    languages: frozenset[str],
+    abilities: Abilities,
     observer: ConnectionObserver,
 ) -> int:
     """One native connection, from its query to its end; the close code that is still to be sent."""
     try:
-        query = read_query(request.args, languages)
+        query = read_query(request.args, abilities.languages)
         tenant = g.get("tenant_id") or query.tenant_id
-        chosen = _chosen(options.session, query)
+        chosen = _chosen(options.session, query, abilities)
         session = manager.open(tenant, chosen, session_id=query.session_id)
     except STTError as error:
         observer.connect(error.code)
@@ -94,7 +95,7 @@ def _native(
     return 1000
 
 
-def _chosen(defaults: SessionOptions, query: NativeQuery) -> SessionOptions:
+def _chosen(defaults: SessionOptions, query: NativeQuery, abilities: Abilities) -> SessionOptions:
     speech = defaults.speech
     return replace(
         defaults,
@@ -103,6 +104,7 @@ def _chosen(defaults: SessionOptions, query: NativeQuery) -> SessionOptions:
             language=query.language or speech.language,
             task=query.task or speech.task,
             prompt=query.prompt or speech.prompt,
+            n_mels=abilities.n_mels,
         ),
         sample_rate=query.sample_rate,
         encoding=query.encoding,

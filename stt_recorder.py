@@ -18,7 +18,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 
 from stt.errors import Dropped, NotReady, STTError, Superseded
-from stt.events import SAMPLE_RATE, Kind, Samples, Task
+from stt.events import SAMPLE_RATE, Abilities, Kind, Samples, Task
 from stt.replies import Transcript, Transcription
 from stt.speech.stream import SpeechOptions
 from stt.store.base import Stored, TranscriptStore
@@ -73,6 +73,7 @@ class Recorder:
         observer: SessionObserver,
         publish: Callable[[str, Transcript], None],
         ready: Callable[[], bool] = lambda: True,
+        abilities: Callable[[], Abilities] = Abilities,
     ) -> None:
         self._options = options
         self._queue = queue
@@ -80,6 +81,7 @@ class Recorder:
         self._observer = observer
         self._publish = publish
         self._ready = ready
+        self._abilities = abilities
         self._lock = threading.Lock()
         self._chunks: OrderedDict[tuple[str, str], _Chunk] = OrderedDict()
         self._newest: dict[str, str] = {}  # tenant -> chunk
@@ -95,7 +97,7 @@ class Recorder:
         older = None if before is None else before.recording
         recording = Recording(
             samples,
-            self._options.speech,
+            self._speech(),
             tenant=tenant,
             lane=("http", tenant, chunk_id),
             kind=Kind.INTERIM,  # replaced and displaced as an interim is (native QU7)
@@ -117,6 +119,10 @@ class Recorder:
             older.give_up()
         self._observer.audio_received(len(samples) / SAMPLE_RATE)
         self._follow(tenant, chunk_id)
+
+    def _speech(self) -> SpeechOptions:
+        """The defaults, for the engine there is."""
+        return replace(self._options.speech, n_mels=self._abilities().n_mels)
 
     def _register(self, tenant: str, chunk_id: str, chunk: _Chunk | None) -> None:
         """Make this the chunk's record, before its recording can end; None: there is none."""
@@ -162,7 +168,7 @@ class Recorder:
         """Wait for the transcript of a file. Raises QueueFull, NotReady, EngineError."""
         self._require_model()
         speech = replace(
-            self._options.speech,
+            self._speech(),
             language=language or self._options.speech.language,
             task=task,
             prompt=prompt,

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from session_manager import SessionManager
 from stt.engines.base import Engine
 from stt.errors import SettingError
+from stt.events import Abilities
 from stt.store.base import TranscriptStore
 from stt_ingest import JobQueue
 from stt_job import JobReport
@@ -107,9 +108,10 @@ class Service:
         return None
 
     @property
-    def languages(self) -> frozenset[str]:
-        """What the model understands."""
-        return frozenset() if self.engine is None else self.engine.languages
+    def abilities(self) -> Abilities:
+        """What the model understands, and what it wants to be given."""
+        engine = self.engine
+        return Abilities() if engine is None else Abilities(engine.languages, engine.n_mels)
 
     def state(self) -> Mapping[str, object]:
         """What `/healthz` and the page tell."""

@@ -20,10 +20,18 @@ SAMPLE_RATE = 16_000  # Hz; Whisper hears nothing else
 Samples: TypeAlias = NDArray[np.float32]
 """(n_samples,) float32, mono, 16 kHz, in [-1, 1]."""
 
+FEATURE_RATE = 100  # feature frames a second: one is 10 ms of log-mel
+
+Features: TypeAlias = NDArray[np.float32]
+"""(n_frames, n_mels) log10 of mel energies, neither clipped nor scaled (recognition REC-02)."""
+
 UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Written without spaces: words are characters, and texts are joined as they are (REC-13)."""
 
 Task: TypeAlias = Literal["transcribe", "translate"]
+
+FinalChoice: TypeAlias = Literal["consistent", "best"]
+"""``consistent``: a final starts with what was committed. ``best``: it is decoded anew (REC-27)."""
 
 
 class Kind(IntEnum):
@@ -65,8 +73,10 @@ class Window:
     """Audio for the engine, with what the engine must know about it."""
 
     samples: Samples
-    """At most 30 s."""
+    """At most 30 s; empty where ``features`` are given."""
     kind: Kind
+    features: Features | None = None
+    """The same audio as log-mel; None: an engine that wants it computes it (``Engine.n_mels``)."""
     language: str | None = None
     """ISO-639-1, or None: detect it."""
     task: Task = "transcribe"
@@ -75,13 +85,19 @@ class Window:
     prefix: str = ""
     """Committed text at the start of the window; the hypothesis starts with exactly this."""
     prompt: str = ""
-    """The client's prompt or hot words."""
+    """The client's prompt: text as if it had been said before."""
+    hotwords: str = ""
+    """Words the client expects; they come before the prompt and outlast it."""
     word_times: bool = False
     """Whether ``Hypothesis.words`` need times."""
+    beam: int = 1
+    """Hypotheses kept while decoding; 1 is greedy."""
 
     @property
     def seconds(self) -> float:
         """Length of the audio."""
+        if self.features is not None:
+            return len(self.features) / FEATURE_RATE
         return len(self.samples) / SAMPLE_RATE
 
 
@@ -97,6 +113,18 @@ class Hypothesis:
     average_logprob: float = 0.0
     compression_ratio: float = 1.0
     """Bytes over zlib bytes: above 2.4 the text repeats itself (openai/whisper decoding.py)."""
+    capped: bool = False
+    """It reached the most tokens a window of this length may have: a loop, most likely (REC-15)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What the service's engine can do, as far as doors and streams must know."""
+
+    languages: frozenset[str] = frozenset()
+    """ISO-639-1 codes."""
+    n_mels: int = 0
+    """Mel bands its windows want as ``features``; 0: it wants ``samples``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +167,8 @@ class Interim:
     end: float
     """How far the audio behind the text reaches."""
     language: str | None = None
+    words: tuple[Word, ...] = ()
+    """With times, where the client asked for them in interims."""
 
 
 Reason: TypeAlias = Literal["silence", "filtered"]
@@ -161,6 +191,10 @@ class Final:
     compression_ratio: float = 1.0
     reason: Reason | None = None
     """Why the text is empty."""
+    revised: bool = False
+    """``best`` finals: the text does not start with what was committed (REC-27)."""
+    loops: int = 0
+    """How many times a repeating phrase was cut out of the text (REC-14)."""
 
 
 @dataclass(frozen=True, slots=True)

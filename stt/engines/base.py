@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from stt.events import Hypothesis, Window
+from stt.costs import CostTable
+from stt.events import Hypothesis, Kind, Window
 
 
 class Engine(Protocol):
@@ -18,6 +19,16 @@ class Engine(Protocol):
     multilingual: bool
     languages: frozenset[str]
     """The ISO-639-1 codes it accepts."""
+    n_mels: int
+    """Mel bands of the features it wants in a window; 0: it wants samples."""
+    costs: CostTable
+    """What its calls cost on this machine, measured when it was loaded (recognition REC-67)."""
+
+    def frames(self, kind: Kind, seconds: float) -> int:
+        """Feature frames the encoder gets for a window: only equal ones share a batch (REC-65).
+
+        A cheap leaf call; the queue makes it under its lock.
+        """
 
     def transcribe(self, batch: Sequence[Window]) -> list[Hypothesis]:
         """One hypothesis per window, in order.

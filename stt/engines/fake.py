@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from stt.costs import CostTable
 from stt.errors import EngineError
-from stt.events import Hypothesis, Window, Word
+from stt.events import Hypothesis, Kind, Window, Word
 
 Script: TypeAlias = Callable[[Window], Hypothesis | str]
 """What to answer for a window; may raise. A text becomes a hypothesis with evenly spread words."""
@@ -44,6 +45,8 @@ class FakeEngine:
     model = "fake"
     multilingual = True
     languages = frozenset({"de", "en", "es", "fr", "hi", "ja", "zh"})
+    n_mels = 0
+    costs = CostTable()
 
     def __init__(
         self,
@@ -83,6 +86,10 @@ class FakeEngine:
             with self._changed:
                 self.busy -= 1
                 self._changed.notify_all()
+
+    def frames(self, kind: Kind, seconds: float) -> int:  # noqa: ARG002  of an interface
+        """All windows may share a batch."""
+        return 100
 
     def close(self) -> None:
         """Refuse further calls. Never raises; calls held by the gate stay held."""

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Sequence
 
 from faster_whisper.tokenizer import Tokenizer
 
+from stt.costs import CostTable
 from stt.engines import whisper_tokens
 from stt.engines.encoder_context import FULL, EncoderContext
 from stt.engines.models import ModelSource
@@ -28,7 +29,7 @@ from stt.engines.options import EngineOptions
 from stt.engines.whisper_decoder import SAMPLES_PER_FRAME, Decoder, Job, grouped
 from stt.engines.whisper_loading import load
 from stt.errors import EngineError
-from stt.events import Hypothesis, Task, Window
+from stt.events import FEATURE_RATE, Hypothesis, Kind, Task, Window
 
 log = logging.getLogger("stt.engines")
 
@@ -54,6 +55,8 @@ class FasterWhisperEngine:
         self.name = f"faster-whisper {self.model} {loaded.compute_type} on {loaded.device}"
         self.multilingual: bool = self._whisper.model.is_multilingual
         self.languages = self._known_languages()
+        self.n_mels = 0
+        self.costs = CostTable()
         self.short_context_retries = 0
         """Windows that were decoded again, at 30 s (``short_context_retry_total``, REC-44)."""
         self._decoder = Decoder(
@@ -78,6 +81,10 @@ class FasterWhisperEngine:
             return self._transcribe(batch)
         except (RuntimeError, ValueError) as error:
             raise EngineError(f"the model failed: {error}") from error
+
+    def frames(self, kind: Kind, seconds: float) -> int:
+        """Feature frames the encoder gets for a window of that length."""
+        return self._context.length(kind, int(seconds * FEATURE_RATE))
 
     def close(self) -> None:
         """Let go of the model. Never raises."""

@@ -39,6 +39,8 @@ class EndpointingOptions:
     longest: float = 28.0
     """An utterance this long is cut at its quietest 100 ms of the last ``cut_search`` (REC-54)."""
     cut_search: float = 3.0
+    spec: float = 0.2
+    """Silence after which the final is decoded ahead (REC-52); half the silence if that is less."""
     by_text: bool = False
     """Let the text decide how long a silence ends the utterance (REC-53): the times below."""
     silence_after_sentence: float = 0.35

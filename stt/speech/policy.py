@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from stt.events import UNSPACED_LANGUAGES, Hypothesis
 from stt.speech.text import UNDECODED, normalised, split
 
-Commit: TypeAlias = Literal["agreement"]
+Commit: TypeAlias = Literal["agreement", "aligned", "hybrid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,14 @@ class PolicyOptions:
     """How words become committed."""
 
     commit: Commit = "agreement"
-    """What two hypotheses in a row share is committed (recognition section 4.1)."""
+    """What is committed: what two hypotheses in a row share (``agreement``), words well before the
+    end of the window (``aligned``), or either (``hybrid``, recognition section 4.1)."""
+    soft: float = 6.0
+    """Seconds of window above which it is cut (REC-22)."""
+    keep: float = 2.0
+    """Seconds of committed audio that stay in a window that is cut."""
+    hard: float = 15.0
+    """Seconds of window at which words are committed by their age (REC-23)."""
 
 
 class LocalAgreement:

@@ -16,6 +16,7 @@ from stt.events import (
     Event,
     Failed,
     Final,
+    FinalChoice,
     Hypothesis,
     Kind,
     Request,
@@ -44,12 +45,21 @@ class SpeechOptions:
     """ISO-639-1; None: detect it."""
     task: Task = "transcribe"
     prompt: str = ""
+    """Text as if it had been said before."""
+    hotwords: str = ""
+    """Words the client expects to be said."""
     step: float = 1.0
     """Seconds of new audio between two interims of an utterance."""
     interims: bool = True
     """False: only finals, as files want it."""
     word_times: bool = True
     """Whether finals carry words with times."""
+    interim_words: bool = False
+    """Whether interims do."""
+    final: FinalChoice = "consistent"
+    """Whether a final keeps to what was committed, or is decoded anew (REC-27)."""
+    n_mels: int = 0
+    """Mel bands of the features in its windows; 0: windows carry samples (``Engine.n_mels``)."""
     kind: Kind = Kind.FINAL
     """The kind of the requests for finals: ``Kind.BULK`` for files."""
     vad: VadOptions = field(default_factory=VadOptions)
