@@ -12,8 +12,6 @@ queue may drop a waiting interim when the spec comes.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-
 from stt.errors import STTError
 from stt.events import (
     SAMPLE_RATE,
@@ -29,6 +27,7 @@ from stt.events import (
     SpeechStarted,
     Window,
 )
+from stt.speech.ahead import Ahead
 from stt.speech.endpointing import Boundary, Closed, Endpointer, Opened
 from stt.speech.excerpt import Excerpt
 from stt.speech.options import SpeechOptions
@@ -58,7 +57,7 @@ class SpeechStream:
         self._open: Utterance | None = None
         self._awaiting: deque[Utterance | Ended] = deque()  # ended, and not yet said to have
         self._interim: Request | None = None  # the one outstanding (AD2)
-        self._ahead = _Ahead()
+        self._ahead = Ahead()
         self._previous = ""  # the end of the finals so far
         self._speech = 0  # samples of the utterances that have ended
         self._utterances = 0
@@ -86,7 +85,7 @@ class SpeechStream:
             self._ask()
         elif request == self._interim and self._open:
             self._interim = None
-            if self._ahead.request is None or self._ahead.heard is None:
+            if not self._ahead.under_way:
                 self._hear(self._open, hypothesis)  # else it is older than what is on its way
             self._ask()
         elif utterance := self._awaits(request):
@@ -127,7 +126,7 @@ class SpeechStream:
             return None
         end = self._tape.end if utterance.audio_end is None else utterance.audio_end
         if ahead:
-            self._ahead.heard = self._endpointer.speech_end
+            self._ahead.read(self._endpointer.speech_end)
         window = utterance.window(request.kind, end, self._previous)
         self._tape.forget(self._earliest)
         return window
@@ -183,13 +182,13 @@ class SpeechStream:
             self._tape, opened.audio_start, n_mels=options.n_mels, whole=options.final == "best"
         )
         self._open = Utterance(number, opened.start, excerpt, options)
-        self._ahead = _Ahead()
+        self._ahead = Ahead()
         self._events.append(SpeechStarted(number, opened.start / SAMPLE_RATE))
 
     def _end(self, closed: Closed) -> None:
         assert self._open is not None, "the endpointer closes only what it opened"
         utterance, self._open = self._open, None
-        ahead, self._ahead = self._ahead, _Ahead()
+        ahead, self._ahead = self._ahead, Ahead()
         if self._interim in self._requests:
             self._requests.remove(self._interim)
         self._interim = None  # no interim after the endpoint (native W5)
@@ -197,11 +196,11 @@ class SpeechStream:
         self._events.append(SpeechEnded(utterance.number, closed.end / SAMPLE_RATE))
         utterance.close(closed.end, closed.audio_end)
         self._awaiting.append(utterance)
-        if ahead.answer is not None and ahead.heard == closed.speech_end:
-            self._finish(utterance, ahead.answer)  # REC-52
+        if answer := ahead.final(closed.speech_end):
+            self._finish(utterance, answer)  # REC-52
             self._flush()
-        elif ahead.request is not None and ahead.heard in (None, closed.speech_end):
-            utterance.request = ahead.request  # it is on its way, or covers it all when it is read
+        elif ahead.becomes_final(closed.speech_end):
+            utterance.request = ahead.request
         else:
             if ahead.request in self._requests:
                 self._requests.remove(ahead.request)
@@ -252,11 +251,11 @@ class SpeechStream:
             return
         endpointing, speech_end = self._options.endpointing, self._endpointer.speech_end
         silence = min(endpointing.spec, endpointing.silence / 2) * SAMPLE_RATE
-        if self._endpointer.silence >= silence and self._ahead.asked != speech_end:
+        if self._endpointer.silence >= silence and self._ahead.asked_after != speech_end:
             if self._interim in self._requests:
                 self._requests.remove(self._interim)
                 self._interim = None
-            self._ahead = _Ahead(self._request(Kind.SPEC, utterance), asked=speech_end)
+            self._ahead = Ahead(self._request(Kind.SPEC, utterance), asked_after=speech_end)
             return
         due = speech_end > utterance.read_until and self._tape.end >= self._next_interim(utterance)
         pausing = self._endpointer.silence >= silence / 2  # then wait: a spec may say it all
@@ -313,15 +312,3 @@ class SpeechStream:
             utterances.append(self._open)
         needed = (it.excerpt.needed for it in utterances if it.outcome is None)
         return min(self._endpointer.earliest, self._tape.end, *needed)
-
-
-@dataclass(slots=True)
-class _Ahead:
-    """The final of the open utterance, decoded before its endpoint is sure (REC-52)."""
-
-    request: Request | None = None
-    asked: int | None = None
-    """The end of the speech after which it was asked for."""
-    heard: int | None = None
-    """The end of the speech that its window held; more speech outdates it."""
-    answer: Hypothesis | None = None
