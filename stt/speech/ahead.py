@@ -38,5 +38,5 @@ class Ahead:
         return self.answer if self.heard == speech_end else None
 
     def becomes_final(self, speech_end: int) -> bool:
-        """Whether its answer, still to come, will: it is read late, or was read after the speech."""
+        """Whether its answer, still to come, will: its window has the speech, or will have it."""
         return self.request is not None and self.heard in (None, speech_end)

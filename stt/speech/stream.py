@@ -12,6 +12,7 @@ queue may drop a waiting interim when the spec comes.
 from __future__ import annotations
 
 from collections import deque
+
 from stt.errors import STTError
 from stt.events import (
     SAMPLE_RATE,
