@@ -28,6 +28,8 @@ class EndpointingOptions:
     """Audio kept before the onset (REC-51)."""
     postroll: float = 0.3
     """Audio kept after the last speech, for the weak ends of words."""
+    unvoiced: float = 0.5
+    """How much later than its onset speech may be known to be a voice, at most."""
     hangover: float = 0.072
     """A gap up to this length does not interrupt an onset; speech lasts this much longer."""
     silence: float = 0.6
@@ -129,6 +131,7 @@ class Endpointer:
     def step(self, frames: Frames) -> list[Boundary]:
         """Take the next frames; the boundaries they bring, in order."""
         onset, speech, level = frames.onset.tolist(), frames.speech.tolist(), frames.level.tolist()
+        voiced = [True] * len(onset) if frames.voiced is None else frames.voiced.tolist()
         boundaries: list[Boundary] = []
         at = 0
         while at < len(speech):
@@ -138,7 +141,7 @@ class Endpointer:
                     break
             self._now += HOP
             if self._opened is None:
-                boundaries += self._await_onset(onset[at])
+                boundaries += self._await_onset(onset[at], voiced[at])
             else:
                 boundaries += self._await_end(speech[at], level[at])
             at += 1
@@ -166,7 +169,7 @@ class Endpointer:
         self._now += (found - at) * HOP
         return found
 
-    def _await_onset(self, speech: bool) -> list[Boundary]:
+    def _await_onset(self, speech: bool, voiced: bool) -> list[Boundary]:
         if speech:
             if self._onset is None:
                 self._onset, self._onset_speech = max(self._boundary, self._now - HOP), 0
@@ -175,6 +178,9 @@ class Endpointer:
         elif self._now - self._speech_end > self._hangover_frames * HOP:
             self._onset = None
         if self._onset is None or self._onset_speech < self._onset_frames:
+            return []
+        if not voiced:  # a sound; if a voice comes yet, it did not begin long ago
+            self._onset = max(self._onset, self._now - _samples(self._options.unvoiced))
             return []
         preroll = _samples(self._options.preroll)
         opened = Opened(self._onset, max(self._boundary, self._onset - preroll))

@@ -31,6 +31,7 @@ from stt.events import (
 from stt.speech.ahead import Ahead
 from stt.speech.endpointing import Boundary, Closed, Endpointer, Opened
 from stt.speech.excerpt import Excerpt
+from stt.speech.hybrid import HybridVAD
 from stt.speech.options import SpeechOptions
 from stt.speech.tape import Tape
 from stt.speech.text import is_garbled, is_unspoken
@@ -53,7 +54,8 @@ class SpeechStream:
     def __init__(self, options: SpeechOptions | None = None) -> None:
         self._options = options or SpeechOptions()
         self._tape = Tape()
-        self._vad = EnergyVAD(self._options.vad)
+        vad = self._options.vad
+        self._vad = HybridVAD(vad) if vad.hybrid else EnergyVAD(vad)
         self._endpointer = Endpointer(self._options.endpointing)
         self._open: Utterance | None = None
         self._awaiting: deque[Utterance | Ended] = deque()  # ended, and not yet said to have
