@@ -64,6 +64,11 @@ def has_tail(reply: Reply) -> bool:
     return isinstance(reply, Transcript) and bool(reply.tail)
 
 
+def is_speech_final(reply: Reply) -> bool:
+    """Whether a reply tells the end of an utterance."""
+    return isinstance(reply, Transcript) and reply.speech_final
+
+
 def empty_engine(text: str) -> FakeEngine:
     """An engine that hears the same in every window."""
     return FakeEngine(lambda _: text)
@@ -932,6 +937,88 @@ def test_a_failed_minted_chunk_gets_its_final() -> None:
         (problem,) = problems(said)
         assert problem.chunk_id == transcripts(said)[-1].chunk_id
         assert session.settle(WAIT)
+
+
+# A client that falls silent in mid-utterance.
+
+
+def test_a_stalled_client_gets_the_end_of_its_utterance() -> None:
+    """No audio comes: the text is said with `speech_final`, and the chunk goes on (REC-55)."""
+    with running() as core:
+        session = core.session(stall=0.05)
+        talk(session, speech(1.0), "1")
+
+        ended = transcripts(replies(session, is_speech_final))[-1]
+        talk(session, speech(1.5))
+        session.handle(Finalize())
+        last = final(session)
+
+        assert (ended.committed, ended.is_final) == ("one two", False)
+        assert ended.end == pytest.approx(1.0, abs=0.1)
+        assert last.committed == "one two one two three"
+        assert last.end == pytest.approx(2.5, abs=0.1)  # times count audio, not the pause
+        assert session.usage().received_s == 2.5
+
+
+def test_a_stalled_minted_chunk_gets_its_final() -> None:
+    """With auto_chunk the utterance's chunk ends; the next audio opens another (W33, REC-55)."""
+    with running() as core:
+        session = core.session(auto_chunk=True, stall=0.05)
+        talk(session, speech(1.0))
+        first = final(session)
+        talk(session, speech(1.5))
+        second = final(session)
+
+        assert (first.committed, second.committed) == ("one two", "one two three")
+        assert first.chunk_id != second.chunk_id
+        assert core.queue.join(WAIT)
+        assert session.settle(WAIT)
+
+
+def test_a_stall_while_the_final_is_awaited_ends_no_chunk_twice() -> None:
+    """The client finalizes, the watch rings later: one final, and it comes (W5, REC-55)."""
+    with held() as (core, _, gate):
+        session = core.session(stall=0.02)
+        talk(session, speech(1.0), "1")
+        session.handle(Finalize())
+        rung = threading.Event()
+        core.timers.after(0.2, rung.set)  # later than the watch's own timer
+        assert rung.wait(WAIT)
+
+        gate.set()
+        said = replies(session, is_final)
+        assert core.queue.join(WAIT)
+
+        assert count_finals(said + now_waiting(session), "1") == 1
+
+
+def test_a_chunk_that_is_ending_is_not_endpointed_again() -> None:
+    """Whoever comes too late with an endpoint leaves the chunk its one final (W5)."""
+    with held() as (core, _, gate):
+        session = core.session()
+        talk(session, speech(1.0), "1")
+        track = session.track("1")
+        assert track is not None
+        session.handle(Finalize())
+
+        assert not session.endpoint(track)
+        gate.set()
+
+        assert final(session).committed == "one two"
+
+
+def test_without_a_stall_time_nothing_ends_by_itself() -> None:
+    """`STT_STALL_S=0`: the utterance stays open until its client says more."""
+    with running() as core:
+        session = core.session(stall=0.0)
+        talk(session, speech(1.0), "1", piece=0.02)
+        rung = threading.Event()
+        core.timers.after(0.1, rung.set)  # later than a watch's timer would be
+        assert rung.wait(WAIT)
+        assert core.queue.join(WAIT)
+
+        assert not any(map(is_speech_final, now_waiting(session)))
+        assert not session.is_settled
 
 
 # Endings.
