@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import threading
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -30,6 +32,7 @@ from stt_job import QueueOptions
 from stt_session import Session
 from tests.service import (
     WAIT,
+    Core,
     final,
     held,
     is_final,
@@ -937,6 +940,58 @@ def test_a_failed_minted_chunk_gets_its_final() -> None:
         (problem,) = problems(said)
         assert problem.chunk_id == transcripts(said)[-1].chunk_id
         assert session.settle(WAIT)
+
+
+# Audio without end.
+
+
+def grown(core: Core, session: Session, audio: bytes, *, after: int, blocks: int) -> int:
+    """Bytes that a session has grown by, from block ``after`` to block ``blocks`` of ``audio``."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        early = 0
+        for number in range(1, blocks + 1):
+            session.handle(AppendAudio(audio))
+            assert core.queue.join(WAIT)
+            now_waiting(session)
+            if number == after:
+                gc.collect()
+                early = tracemalloc.get_traced_memory()[0]
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - early
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_hour_without_a_pause_is_cut_and_forgotten() -> None:
+    """Endless speech: utterances are cut, their finals come, their audio is let go (REC-54)."""
+    block = pcm(speech(24.0))
+    with running(FakeEngine(lambda _: "word", remember=0)) as core:
+        session = core.session(auto_chunk=True, pace=FAST)
+
+        growth = grown(core, session, block, after=20, blocks=150)
+
+        assert session.usage().received_s == 3600.0
+        assert session.usage().speech_s > 3500.0
+        assert growth < len(block)  # of the 52 minutes between: 100 MB of audio
+        session.handle(Finalize())
+        assert final(session).committed == "word"
+
+
+def test_an_hour_without_speech_keeps_nothing() -> None:
+    """Silence for an hour in one chunk: no job, no text, no memory, and a final at once (W34)."""
+    block = pcm(noise(24.0))
+    with running() as core:
+        session = core.session(pace=FAST)
+        session.handle(SetChunk("1"))
+
+        growth = grown(core, session, block, after=20, blocks=150)
+        session.handle(Finalize())
+
+        assert session.usage().received_s == 3600.0
+        assert growth < len(block)
+        assert final(session).reason == "silence"
 
 
 # A client that falls silent in mid-utterance.
