@@ -135,7 +135,7 @@ class Session:
     def endpoint(self, track: Track) -> bool:
         """End the open utterance now; False when none is open."""
         with self._step(track) as stream:
-            if stream.idle or track.ending:
+            if stream.idle or track.ending or track.over:
                 return False
             track.pause()
         return True
