@@ -33,6 +33,7 @@ from stt.pace import PaceOptions
 from stt.sources import Sources
 from stt.speech.endpointing import EndpointingOptions
 from stt.speech.options import SpeechOptions
+from stt.speech.policy import PolicyOptions
 from stt.speech.vad import VadOptions
 from stt.store.table import open_store
 from stt_config import Settings, unknown_names
@@ -138,7 +139,8 @@ def _engine(settings: Settings) -> Engine:
             device=settings.device,
             compute_type=settings.compute_type,
             num_workers=settings.num_workers,
-            encoder_context=str(settings.encoder_context),
+            encoder_context=settings.encoder_context,
+            profile=None if settings.model_profile is None else Path(settings.model_profile),
             fake_delay=settings.fake_delay_ms / 1000,
         ),
     )
@@ -148,9 +150,31 @@ def _speech(settings: Settings) -> SpeechOptions:
     return SpeechOptions(
         language=settings.language,
         step=settings.step_ms / 1000,
+        final=settings.final,
         vad=VadOptions(onset_margin=settings.vad_margin_db),
-        endpointing=EndpointingOptions(silence=settings.endpoint_ms / 1000),
+        endpointing=_endpointing(settings),
+        policy=_policy(settings),
     )
+
+
+def _endpointing(settings: Settings) -> EndpointingOptions:
+    """The times of REC-53, all in the ratio of the silence that was set to the usual one."""
+    usual = EndpointingOptions()
+    silence = settings.endpoint_ms / 1000
+    ratio = silence / usual.silence
+    return EndpointingOptions(
+        silence=silence,
+        by_text=settings.endpoint_by_text,
+        silence_after_sentence=usual.silence_after_sentence * ratio,
+        silence_unfinished=usual.silence_unfinished * ratio,
+        silence_without_text=usual.silence_without_text * ratio,
+    )
+
+
+def _policy(settings: Settings) -> PolicyOptions:
+    """A window may grow to the hard bound, which is never below the soft one (REC-23)."""
+    soft = settings.window_s
+    return PolicyOptions(commit=settings.commit, soft=soft, hard=max(PolicyOptions().hard, soft))
 
 
 def _open_gate(
@@ -189,6 +213,7 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
         access.whom,
         max_seconds=settings.max_audio_s,
         at_once=settings.max_uploads,
+        languages=lambda: service.abilities.languages,
     )
     described = (ROOT / "openapi.yaml").read_text(encoding="utf-8")
     for door in (
@@ -199,6 +224,7 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
                     speech=_speech(settings),
                     pace=PaceOptions(settings.audio_rate, settings.audio_burst_s),
                     finalize_timeout=settings.finalize_timeout_s,
+                    stall=settings.stall_s,
                 ),
                 connection=ConnectionOptions(idle_timeout=settings.ws_idle_timeout_s),
                 max_message_bytes=settings.max_message_bytes,

@@ -104,6 +104,10 @@ def _chosen(defaults: SessionOptions, query: NativeQuery, abilities: Abilities) 
             language=query.language or speech.language,
             task=query.task or speech.task,
             prompt=query.prompt or speech.prompt,
+            hotwords=query.hotwords or speech.hotwords,
+            final=query.final or speech.final,
+            word_times=query.native.words != "none",  # nobody reads them: save the alignment
+            interim_words=query.native.words == "interim",
             n_mels=abilities.n_mels,
         ),
         sample_rate=query.sample_rate,

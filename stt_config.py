@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, TypeVar
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 from stt.addresses import is_loopback
 from stt.errors import SettingError
@@ -24,83 +24,19 @@ from stt_readers import (
     ORIGINS,
     SWITCH,
     WORD,
-    EncoderContext,
-    Reader,
+    Setting,
     choice,
     matching,
     number,
     optional,
+    row,
     status,
     whole,
 )
 
-T = TypeVar("T")
-
 MIB = 2**20
 CLIENT_NAMES = frozenset({"STT_URL", "STT_API_KEY"})  # read by stt_client, not by the service
 NOT_BUILT = ("WHISPER_SERVER_USE", "WHISPER_SERVER", "WHISPER_MODEL_FAST", "WHISPER_MODEL_SMART")
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One row of the table."""
-
-    name: str
-    """The environment variable."""
-    default: object
-    allowed: str
-    """The end of a sentence that begins "must be"."""
-    read: Callable[[str], object]
-    """Raises ValueError on a value that is not allowed."""
-    help: str
-    aliases: tuple[str, ...]
-    """Older names, in the order they are looked for."""
-    secret: bool
-    """Whether its value must not be shown."""
-    default_text: str
-    """The default as the documentation has it."""
-
-    def find(self, environ: Mapping[str, str]) -> tuple[str, str] | None:
-        """The variable that is set, and its value; a blank value counts as unset."""
-        for name in (self.name, *self.aliases):
-            if value := environ.get(name, "").strip():
-                return name, value
-        return None
-
-    def problem(self, variable: str, value: str) -> str:
-        """The sentence about a bad value."""
-        shown = "(not shown)" if self.secret else repr(value)
-        alias = "" if variable == self.name else f" (another name of {self.name})"
-        return f"{variable}={shown}{alias}: must be {self.allowed}"
-
-
-def row(
-    name: str,
-    default: T,
-    reader: Reader[T],
-    help: str,  # noqa: A002 - the name of the column
-    *aliases: str,
-    secret: bool = False,
-    default_text: str = "",
-) -> T:
-    """Declare a setting, as a field of ``Settings``."""
-    text = default_text or _as_text(default)
-    line = Setting(name, default, reader.allowed, reader.read, help, aliases, secret, text)
-    declared: Any = field(default=default, repr=not secret, metadata={"setting": line})
-    return declared  # type: ignore[no-any-return]  # typed as the value it will hold
-
-
-def _as_text(default: object) -> str:
-    """A default as somebody would type it."""
-    match default:
-        case None | ():
-            return "unset"
-        case bool():
-            return "1" if default else "0"
-        case float():
-            return f"{default:g}"
-        case _:
-            return str(default)
 
 
 def usable_cores() -> int:
@@ -164,12 +100,33 @@ class Settings:
     endpoint_ms: int = row(
         "STT_ENDPOINT_MS", 600, whole(100, 10_000), "Silence in ms that ends an utterance."
     )
+    endpoint_by_text: bool = row(
+        "STT_ENDPOINT_BY_TEXT", True, SWITCH, "Let the text decide how long such a silence is."
+    )
+    stall_s: float = row(
+        "STT_STALL_S", 3.0, number(0, 3600), "Time without audio that ends an utterance, in s."
+    )
+    commit: Literal["agreement", "aligned", "hybrid"] = row(
+        "STT_COMMIT", "agreement", choice("agreement", "aligned", "hybrid"),
+        "When a word of an interim counts as certain.",
+    )  # fmt: skip
+    final: Literal["consistent", "best"] = row(
+        "STT_FINAL", "consistent", choice("consistent", "best"),
+        "Whether a final keeps to what was committed, where a client does not choose.",
+    )  # fmt: skip
+    window_s: float = row(
+        "STT_WINDOW_S", 6.0, number(3, 25), "Audio in s above which an interim's window is cut."
+    )
     vad_margin_db: float = row(
         "STT_VAD_MARGIN_DB", 6.0, number(1, 40), "How far speech must rise above the noise, in dB."
     )
-    encoder_context: EncoderContext = row(  # noqa: RUF009 - a row is a field
+    encoder_context: str = row(
         "STT_ENCODER_CONTEXT", "auto", CONTEXT, "How much audio the encoder sees of a short window."
     )
+    model_profile: str | None = row(
+        "STT_MODEL_PROFILE", None, optional(matching(".+", "a path")),
+        "File that says how short a model's input may be.",
+    )  # fmt: skip
     fake_delay_ms: int = row(
         "STT_FAKE_DELAY_MS", 0, whole(0, 60_000), "How long the fake engine takes for a batch."
     )

@@ -1,21 +1,18 @@
-"""How the text of one environment variable becomes a value, and what to say when it cannot.
+"""One environment variable: how its text becomes a value, and what to say when it cannot.
 
-Pure functions of text; only ``stt_config`` uses them. They read no environment and know no setting.
+Pure; only ``stt_config`` uses it, which has the table of all settings and reads the environment.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, Literal, TypeAlias, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 L = TypeVar("L", bound=str)
-
-EncoderContext: TypeAlias = Literal["auto", "full"] | float
-"""The encoder's window: safe least lengths, always 30 s, or seconds (recognition section 5)."""
 
 # int() also takes 1_000 and the digits of other scripts, which are slips of the pen here.
 DIGITS = r"-?[0-9]{1,15}"
@@ -29,6 +26,68 @@ class Reader(Generic[T]):
     """What a value may be, as the end of a sentence that begins "must be"."""
     read: Callable[[str], T]
     """Text without blanks around it -> value. Raises ValueError on anything not allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table."""
+
+    name: str
+    """The environment variable."""
+    default: object
+    allowed: str
+    """The end of a sentence that begins "must be"."""
+    read: Callable[[str], object]
+    """Raises ValueError on a value that is not allowed."""
+    help: str
+    aliases: tuple[str, ...]
+    """Older names, in the order they are looked for."""
+    secret: bool
+    """Whether its value must not be shown."""
+    default_text: str
+    """The default as the documentation has it."""
+
+    def find(self, environ: Mapping[str, str]) -> tuple[str, str] | None:
+        """The variable that is set, and its value; a blank value counts as unset."""
+        for name in (self.name, *self.aliases):
+            if value := environ.get(name, "").strip():
+                return name, value
+        return None
+
+    def problem(self, variable: str, value: str) -> str:
+        """The sentence about a bad value."""
+        shown = "(not shown)" if self.secret else repr(value)
+        alias = "" if variable == self.name else f" (another name of {self.name})"
+        return f"{variable}={shown}{alias}: must be {self.allowed}"
+
+
+def row(
+    name: str,
+    default: T,
+    reader: Reader[T],
+    help: str,  # noqa: A002 - the name of the column
+    *aliases: str,
+    secret: bool = False,
+    default_text: str = "",
+) -> T:
+    """Declare a setting, as a field of ``Settings``."""
+    text = default_text or _as_text(default)
+    line = Setting(name, default, reader.allowed, reader.read, help, aliases, secret, text)
+    declared: Any = field(default=default, repr=not secret, metadata={"setting": line})
+    return declared  # type: ignore[no-any-return]  # typed as the value it will hold
+
+
+def _as_text(default: object) -> str:
+    """A default as somebody would type it."""
+    match default:
+        case None | ():
+            return "unset"
+        case bool():
+            return "1" if default else "0"
+        case float():
+            return f"{default:g}"
+        case _:
+            return str(default)
 
 
 def optional(reader: Reader[T]) -> Reader[T | None]:
@@ -96,14 +155,18 @@ def _read_switch(value: str) -> bool:
     return known[value.lower()]
 
 
-def _read_context(value: str) -> EncoderContext:
-    match value.lower():
-        case "auto":
-            return "auto"
-        case "full":
-            return "full"
-        case seconds:
-            return number(0.5, 30).read(seconds)
+def _read_context(value: str) -> str:
+    """One length for every kind of window, or one for some kinds; the engine takes it apart."""
+    text = "".join(value.lower().split())
+    lengths = text.split(",") if "=" in text else [f"interim={text}"]
+    kinds = [length.partition("=")[0] for length in lengths]
+    if len(set(kinds)) < len(kinds) or not set(kinds) <= {"interim", "final"}:
+        raise ValueError(value)
+    for length in lengths:
+        least = length.partition("=")[2]
+        if least not in ("auto", "full"):
+            number(0.5, 30).read(least)
+    return text
 
 
 def _read_origins(value: str) -> tuple[str, ...]:
@@ -127,7 +190,9 @@ def _read_keys(value: str) -> tuple[tuple[str, str], ...]:
 
 
 SWITCH = Reader("1, true, yes, on or 0, false, no, off", _read_switch)
-CONTEXT: Reader[EncoderContext] = Reader("auto, full, or seconds from 0.5 to 30", _read_context)
+CONTEXT = Reader(
+    "auto, full, or seconds from 0.5 to 30; or such for a kind: interim=5,final=10", _read_context
+)
 ORIGINS = Reader("origins such as https://example.org, or * or null, with commas", _read_origins)
 KEYS = Reader("key:tenant pairs with commas, no key twice, no blanks in a key", _read_keys)
 WORD = matching(r"\S+", "one word without blanks")

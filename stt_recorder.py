@@ -18,7 +18,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 
 from stt.errors import Dropped, NotReady, STTError, Superseded
-from stt.events import SAMPLE_RATE, Abilities, Kind, Samples, Task
+from stt.events import SAMPLE_RATE, Abilities, FinalChoice, Kind, Samples, Task
 from stt.replies import Transcript, Transcription
 from stt.speech.options import SpeechOptions
 from stt.store.base import Stored, TranscriptStore
@@ -163,15 +163,22 @@ class Recorder:
         language: str | None = None,
         task: Task = "transcribe",
         prompt: str = "",
+        hotwords: str = "",
+        final: FinalChoice | None = None,
         word_times: bool = True,
     ) -> Transcription:
-        """Wait for the transcript of a file. Raises QueueFull, NotReady, EngineError."""
+        """Wait for the transcript of a file. Raises QueueFull, NotReady, EngineError.
+
+        ``final`` None: the service's default; ``best`` takes longer, and nothing is revised.
+        """
         self._require_model()
         speech = replace(
             self._speech(),
             language=language or self._options.speech.language,
             task=task,
             prompt=prompt,
+            hotwords=hotwords,
+            final=final or self._options.speech.final,
             word_times=word_times,
             kind=Kind.BULK,
         )

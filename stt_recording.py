@@ -64,7 +64,7 @@ class Recording:
         """When the audio was received (see ``stt.store.base``)."""
         self._samples = samples
         self._seconds = len(samples) / SAMPLE_RATE
-        self._stream = SpeechStream(replace(options, interims=False))
+        self._stream = SpeechStream(_for_recordings(options))
         self._tenant = tenant
         self._lane = lane
         self._kind = kind
@@ -187,5 +187,13 @@ class Recording:
             self._stream = SpeechStream()
 
 
+def _for_recordings(options: SpeechOptions) -> SpeechOptions:
+    """Finals only; where they end cannot depend on their text, which comes later (REC-53)."""
+    plain = replace(options.endpointing, by_text=False)
+    return replace(options, interims=False, endpointing=plain)
+
+
 def _digest(window: Window) -> bytes:
-    return hashlib.blake2b(window.samples.tobytes(), digest_size=16).digest()
+    """Of the audio, in whichever form the window has it."""
+    heard = window.samples if window.features is None else window.features
+    return hashlib.blake2b(heard.tobytes(), digest_size=16).digest()

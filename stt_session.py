@@ -15,28 +15,19 @@ from contextlib import contextmanager
 from functools import partial
 
 from stt.errors import NotReady, Refused, STTError, Superseded
-from stt.events import (
-    Event,
-    Failed,
-    Final,
-    Hypothesis,
-    Kind,
-    Request,
-    SpeechEnded,
-    SpeechStarted,
-    Window,
-)
+from stt.events import Event, Final, Hypothesis, Kind, Request, SpeechEnded, Window
 from stt.pace import Pace
 from stt.protocols.base import AppendAudio, Command, ReplaceAudio
-from stt.replies import ChunkOpened, Pong, Problem, Reply, Silence, Speech, Transcript, Usage
+from stt.replies import Pong, Problem, Reply, Silence, Transcript, Usage
 from stt.speech.chunk import Chunk, unknown
 from stt.speech.stream import SpeechStream
 from stt_chunks import ClientChunks, MintedChunks
 from stt_job import Job
 from stt_outbox import Outbox
+from stt_stall import StallWatch
 from stt_submission import submit
 from stt_surroundings import SessionOptions, Surroundings
-from stt_track import Track
+from stt_track import Track, Tracks
 from stt_voice import Voice
 
 log = logging.getLogger("stt.session")
@@ -63,17 +54,15 @@ class Session:
         self._around = around
         self._lock = threading.Lock()
         self._settled = threading.Condition(self._lock)
-        self._tracks: dict[str, Track] = {}  # the client's chunks that have no final yet
-        self._minting = self._new_track(None) if options.auto_chunk else None
-        self._voice = Voice(session_id, tenant, around, outbox)
+        self._tracks = Tracks(self._new_track, minting=options.auto_chunk)
+        self._voice = Voice(session_id, tenant, around, outbox, vad_events=options.vad_events)
         self._pace = Pace(options.pace, time.monotonic())
-        self._newest_mint = 0
         self._received = 0.0
-        self._speech_before = 0.0  # of the tracks that are over
         self._stopping = False
-        self._chunks = (
-            ClientChunks(self) if self._minting is None else MintedChunks(self, self._minting)
-        )
+        self._fed: Track | None = None  # the newest to get audio
+        self._stall = StallWatch(options.stall, timers=around.timers, ring=self._stalled)
+        minting = self._tracks.minting
+        self._chunks = ClientChunks(self) if minting is None else MintedChunks(self, minting)
 
     def handle(self, command: Command) -> None:
         """Do what the client asked; the reader thread's one entrance.
@@ -92,9 +81,7 @@ class Session:
                 raise NotReady("the service is shutting down; connect again")
             if self._voice.has_final(chunk_id):
                 return None
-            if chunk_id not in self._tracks:
-                self._tracks[chunk_id] = self._new_track(chunk_id)
-            track = self._tracks[chunk_id]
+            track = self._tracks.open(chunk_id)
             return None if track.ending else track
 
     def feed(self, track: Track, audio: AppendAudio | ReplaceAudio, data: bytes) -> None:
@@ -107,6 +94,8 @@ class Session:
                 track.realign()
             seconds = track.feed(data, now)
             self._received += seconds
+            self._fed = track
+            self._stall.heard(seconds, speaking=track.stream.speaking)
             if audio.warning is not None and track.chunk is not None:
                 track.chunk.warning = audio.warning
         if self.options.vad_events:
@@ -124,10 +113,7 @@ class Session:
         with self._lock:
             if self._stopping:
                 raise NotReady("the service is shutting down; connect again")
-            track.replaced = True
-            self._speech_before += track.stream.speech
-            fresh = self._new_track(track.label)
-            self._tracks[str(track.label)] = fresh
+            fresh = self._tracks.replace(track)
         self._withdraw_interims()
         return fresh
 
@@ -149,9 +135,9 @@ class Session:
     def endpoint(self, track: Track) -> bool:
         """End the open utterance now; False when none is open."""
         with self._step(track) as stream:
-            if stream.idle:
+            if stream.idle or track.ending or track.over:
                 return False
-            stream.receive_end()
+            track.pause()
         return True
 
     def conclude_unheard(self, chunk_id: str) -> None:
@@ -183,11 +169,11 @@ class Session:
         """Take no more audio; every chunk gets its final (native W23, W31)."""
         with self._lock:
             self._stopping = True
-            open_chunks = list(self._tracks)
+            open_chunks = self._tracks.named
         for chunk_id in open_chunks:
             self.end(chunk_id)
-        if self._minting is not None:
-            self.endpoint(self._minting)
+        if self._tracks.minting is not None:
+            self.endpoint(self._tracks.minting)
 
     def leave(self) -> None:
         """The client is gone: its interims are withdrawn, its finals are still made and stored."""
@@ -203,7 +189,7 @@ class Session:
     def conclude(self) -> None:
         """Say of every open chunk what is known: nobody waits any longer (native W31)."""
         with self._lock:
-            tracks = [*self._tracks.values(), *([self._minting] if self._minting else [])]
+            tracks = list(self._tracks)
         for track in tracks:
             self._time_out(track, track.chunks)
 
@@ -215,7 +201,7 @@ class Session:
     @property
     def is_settled(self) -> bool:
         """Whether every chunk has its final."""
-        return not self._tracks and (self._minting is None or self._minting.stream.idle)
+        return self._tracks.settled
 
     def _withdraw_interims(self) -> None:
         job = self._around.queue.withdraw_interim(self._lane)
@@ -293,50 +279,32 @@ class Session:
                     log.warning("a final came too late", extra={"session_id": self.id})
                     self._publish(track, final, None)
 
+    def _stalled(self) -> None:
+        """No audio may have come for a while, in mid-utterance; from the timers."""
+        with self._lock:
+            track = self._fed
+            stalled = track is not None and self._stall.rang(speaking=track.stream.speaking)
+        if track is not None and stalled and self.endpoint(track):
+            log.info("no audio came in mid-utterance", extra={"session_id": self.id})
+
     # Saying; the lock is held.
 
     def _tell(self, track: Track, event: Event) -> None:
-        if isinstance(event, SpeechStarted) and track.label is None:
-            self._newest_mint = max(self._newest_mint + 1, time.time_ns() // 1_000_000)
-            track.mint(event.utterance, str(self._newest_mint))
-            self._voice.put(ChunkOpened(str(self._newest_mint)))
-        chunk = track.chunk_of(event)
-        if chunk is None:
-            return
-        if isinstance(event, SpeechStarted | SpeechEnded):
-            track.heard_boundary(event)
-            if isinstance(event, SpeechEnded) and track.label is None:
-                self._expect(track, [chunk])
-            if self.options.vad_events:
-                started = isinstance(event, SpeechStarted)
-                at = event.start if isinstance(event, SpeechStarted) else event.end
-                self._voice.put(Speech(chunk.id, started, at))
-        elif isinstance(event, Failed):
-            self._voice.put(Problem(event.error.code, event.error.message, chunk.id))
-        transcript = chunk.say(event)
-        if transcript is not None:
-            self._publish(track, transcript, event if isinstance(event, Final) else None)
+        said = self._voice.tell(track, event)
+        if said is not None:
+            self._publish(track, said, event if isinstance(event, Final) else None)
+        elif isinstance(event, SpeechEnded) and track.label is None:
+            chunk = track.chunk_of(event)
+            self._expect(track, [] if chunk is None else [chunk])
 
     def _publish(self, track: Track, said: Transcript, utterance: Final | None) -> None:
         self._voice.publish(track, said, utterance, self._usage())
         if said.is_final:
-            self._forget(track, said.chunk_id)
-
-    def _forget(self, track: Track, chunk_id: str) -> None:
-        """A chunk has its final: nothing else of it is kept here."""
-        timer = track.timers.pop(chunk_id, None)
-        if timer is not None:
-            timer.cancel()
-        if track.label is None:
-            track.forget(chunk_id)
-        elif self._tracks.pop(track.label, None) is not None:
-            self._speech_before += track.stream.speech
-        self._settled.notify_all()
+            self._tracks.forget(track, said.chunk_id)
+            self._settled.notify_all()
 
     def _usage(self) -> Usage:
-        tracks = [*self._tracks.values(), *([self._minting] if self._minting else [])]
-        speech = self._speech_before + sum(track.stream.speech for track in tracks)
-        return Usage(round(self._received, 3), round(speech, 3))
+        return self._tracks.usage(self._received)
 
     def _new_track(self, label: str | None) -> Track:
         options = self.options

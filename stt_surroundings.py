@@ -31,6 +31,8 @@ class SessionOptions:
     pace: PaceOptions = field(default_factory=PaceOptions)
     finalize_timeout: float = 30.0
     """s after which a final says what is known (native W8)."""
+    stall: float = 3.0
+    """s without audio after which an open utterance ends; 0: never (see ``stt_stall``)."""
 
 
 class SessionObserver(Protocol):

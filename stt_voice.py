@@ -1,4 +1,4 @@
-"""What a session says: its outbox, its finals, what it stores and whom it tells.
+"""What a session says: events as replies, its finals, what it stores and whom it tells.
 
 Its session's lock must be held for every call, so that what is said keeps its order (AC3); every
 call it makes is a leaf (AC2): an outbox's put, the store's put, a metric.
@@ -13,8 +13,8 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import replace
 
-from stt.events import Final
-from stt.replies import Problem, Reply, Transcript, Usage
+from stt.events import Event, Failed, Final, SpeechEnded, SpeechStarted
+from stt.replies import ChunkOpened, Problem, Reply, Speech, Transcript, Usage
 from stt.speech.chunk import repeated
 from stt.store.base import Stored
 from stt_outbox import Outbox
@@ -29,11 +29,21 @@ FINALS_KEPT = 64  # finals of a session that a second finalize can still ask for
 class Voice:
     """The saying half of a session."""
 
-    def __init__(self, session_id: str, tenant: str, around: Surroundings, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        tenant: str,
+        around: Surroundings,
+        outbox: Outbox,
+        *,
+        vad_events: bool = False,
+    ) -> None:
         self._session_id = session_id
         self._tenant = tenant
         self._around = around
         self._outbox = outbox
+        self._vad_events = vad_events
+        self._newest_mint = 0
         self._finals: OrderedDict[str, Transcript] = OrderedDict()
 
     def put(self, reply: Reply) -> None:
@@ -42,6 +52,30 @@ class Voice:
             self._around.observer.error(reply.code)
         if not self._outbox.put(reply):
             log.debug("a reply came after the end", extra={"session_id": self._session_id})
+
+    def tell(self, track: Track, event: Event) -> Transcript | None:
+        """Say what an event means beside its text; the transcript that is to be published, if any.
+
+        Where the server names the chunks, speech that starts is given one (native W33).
+        """
+        if track.goes_on(event):
+            return None
+        if isinstance(event, SpeechStarted) and track.label is None:
+            self._newest_mint = max(self._newest_mint + 1, time.time_ns() // 1_000_000)
+            track.mint(event.utterance, str(self._newest_mint))
+            self.put(ChunkOpened(str(self._newest_mint)))
+        chunk = track.chunk_of(event)
+        if chunk is None:
+            return None
+        if isinstance(event, SpeechStarted | SpeechEnded):
+            track.heard_boundary(event)
+            if self._vad_events:
+                started = isinstance(event, SpeechStarted)
+                at = event.start if isinstance(event, SpeechStarted) else event.end
+                self.put(Speech(chunk.id, started, at))
+        elif isinstance(event, Failed):
+            self.put(Problem(event.error.code, event.error.message, chunk.id))
+        return chunk.say(event)
 
     def publish(
         self, track: Track, said: Transcript, utterance: Final | None, usage: Usage

@@ -21,7 +21,7 @@ from werkzeug.formparser import FormDataParser
 
 from stt.auth import Whom
 from stt.errors import BadInput, QueueFull, STTError, TooLarge
-from stt.events import Samples, Task
+from stt.events import FinalChoice, Samples, Task
 from stt.formats import (
     FORMATS,
     GRANULARITIES,
@@ -32,7 +32,7 @@ from stt.formats import (
     language_code,
     render,
 )
-from stt.ids import DEFAULT_TENANT, checked_id
+from stt.ids import DEFAULT_TENANT, checked_hint, checked_id
 from stt.replies import Transcription
 
 Fields = MultiDict[str, str] | CombinedMultiDict[str, str]
@@ -49,6 +49,8 @@ class Recordings(Protocol):
         language: str | None,
         task: Task,
         prompt: str,
+        hotwords: str,
+        final: FinalChoice | None,
         word_times: bool,
     ) -> Transcription:
         """Blocks until it is done. Raises QueueFull, NotReady, EngineError, BadInput."""
@@ -87,13 +89,22 @@ class Wish:
     granularities: tuple[Granularity, ...] = SEGMENTS
     language: str | None = None
     prompt: str = ""
+    hotwords: str = ""
+    final: FinalChoice | None = None
+    """None: the service's default."""
     encoding: str | None = None
     sample_rate: int | None = None
     tenant: str = DEFAULT_TENANT
 
 
 def uploader(
-    recorder: Recordings, decode: Decode, whom: Whom, *, max_seconds: float, at_once: int
+    recorder: Recordings,
+    decode: Decode,
+    whom: Whom,
+    *,
+    max_seconds: float,
+    at_once: int,
+    languages: Callable[[], frozenset[str]] = frozenset,
 ) -> Callable[[Request, bytes], Response]:
     """The answer to a multipart or raw audio request, refusals included (UP5). Blocks.
 
@@ -106,6 +117,7 @@ def uploader(
         max_seconds: of audio in one file.
         at_once: files that may be on their way. Each holds a thread of the server and its decoded
             audio; a further one is refused before its body is read (F-17, LIB-15).
+        languages: that the model knows; empty while there is none.
     """
     turns = threading.BoundedSemaphore(at_once)
 
@@ -121,7 +133,7 @@ def uploader(
 
     def answer(request: Request, begun: bytes) -> Response:
         data, fields = _received(request, begun)
-        wish = read_wish(fields)
+        wish = read_wish(fields, languages())
         principal = whom()
         samples = decode(
             data, max_seconds=max_seconds, encoding=wish.encoding, sample_rate=wish.sample_rate
@@ -132,6 +144,8 @@ def uploader(
             language=wish.language,
             task="transcribe",
             prompt=wish.prompt,
+            hotwords=wish.hotwords,
+            final=wish.final,
             word_times="word" in wish.granularities and wish.response_format == "verbose_json",
         )
         rendered = render(transcription, wish.response_format, granularities=wish.granularities)
@@ -140,8 +154,11 @@ def uploader(
     return upload
 
 
-def read_wish(fields: Fields) -> Wish:
-    """The fields of a request, checked. Raises BadField naming the one at fault."""
+def read_wish(fields: Fields, languages: frozenset[str] = frozenset()) -> Wish:
+    """The fields of a request, checked. Raises BadField naming the one at fault.
+
+    ``languages``: those that the model knows, as codes; empty: any is taken.
+    """
     response_format = fields.get("response_format") or "json"
     if response_format not in FORMATS:
         raise BadField("response_format", f"response_format must be one of {', '.join(FORMATS)}.")
@@ -151,8 +168,10 @@ def read_wish(fields: Fields) -> Wish:
     return Wish(
         response_format=response_format,
         granularities=_granularities(fields),
-        language=_language(fields.get("language")),
-        prompt=fields.get("prompt") or "",
+        language=_language(fields.get("language"), languages),
+        prompt=_hint("prompt", fields.get("prompt") or ""),
+        hotwords=_hint("hotwords", ", ".join(_hotwords(fields))),
+        final=_final(fields.get("final")),
         encoding=fields.get("encoding") or None,
         sample_rate=_sample_rate(fields.get("sample_rate")),
         tenant=_tenant(fields.get("tenant_id")),
@@ -205,13 +224,35 @@ def _granularities(fields: Fields) -> tuple[Granularity, ...]:
     return tuple(cast(Granularity, value) for value in given) or SEGMENTS
 
 
-def _language(value: str | None) -> str | None:
+def _language(value: str | None, languages: frozenset[str]) -> str | None:
     if not value:
         return None
     code = language_code(value)
     if code is None:
         raise BadField("language", f"{value[:40]!r} is not a language; use a code such as en.")
+    if languages and code not in languages:
+        raise BadField("language", f"The model does not know the language {code}.")
     return code
+
+
+def _hint(name: str, value: str) -> str:
+    try:
+        return checked_hint(value, name)
+    except BadInput as error:
+        raise BadField(name, error.message) from None
+
+
+def _hotwords(fields: Fields) -> list[str]:
+    """Hot words, and the keywords that some clients send one by one (client OF4)."""
+    names = ("hotwords", "keywords[]", "keywords")
+    return [word for name in names for word in fields.getlist(name) if word.strip()]
+
+
+def _final(value: str | None) -> FinalChoice | None:
+    match value or None:
+        case None | "consistent" | "best" as choice:
+            return choice
+    raise BadField("final", "final must be consistent or best.")
 
 
 def _check_temperature(value: str | None) -> None:

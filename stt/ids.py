@@ -1,10 +1,14 @@
-"""The ids clients give: chunk ids, tenant ids, session ids (native DM1, DM2, DM8)."""
+"""The ids and the hints clients give: checked here, whatever door they come through.
+
+Ids are those of chunks, tenants and sessions (native DM1, DM2, DM8). Hints are texts for the model.
+"""
 
 from __future__ import annotations
 
 from stt.errors import BadInput
 
 MAX_LENGTH = 128
+MAX_HINT = 1000  # characters; the model takes a good 200 tokens of it at most
 DEFAULT_TENANT = "0000"
 """Whoever names no tenant, where no keys are set (native DM1)."""
 
@@ -22,6 +26,16 @@ def checked_id(value: object, name: str) -> str:
         f"{name} must be 1 to {MAX_LENGTH} printable characters or a whole number, "
         f"got {shortened(value)}"
     )
+
+
+def checked_hint(value: str, name: str) -> str:
+    """A prompt or hot words, without blanks around them.
+
+    Raises BadInput naming ``name`` and the limit above 1000 characters (client-S1).
+    """
+    if len(value) > MAX_HINT:
+        raise BadInput(f"{name} may have {MAX_HINT} characters, got {len(value)}")
+    return value.strip()
 
 
 def shortened(value: object) -> str:

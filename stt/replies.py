@@ -50,7 +50,8 @@ class Transcript:
     start: float | None = None
     end: float | None = None
     words: tuple[Word, ...] = ()
-    """Of the utterance that ended (``speech_final``), or of the whole chunk (``is_final``)."""
+    """Of the utterance that ended (``speech_final``), or of the whole chunk (``is_final``); in an
+    interim of the open utterance, where the client asked for them."""
     language: str | None = None
     reason: str | None = None
     """Why a final has no text: unknown, silence, filtered (native W6)."""
@@ -63,6 +64,9 @@ class Transcript:
     """Done when the store has the text; whoever sends a final waits for it first."""
     session_id: str | None = None
     """The session that said it, where a subscriber hears another's (native W29)."""
+    revised: bool = False
+    """The utterance was decoded anew at its end: the text may differ from what was committed
+    (REC-27). Nothing before that utterance does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,12 @@
 """The command line of the client: ``python -m stt_client speech.wav`` or ``... mic``.
 
 A 16-bit mono WAV is sent as if it were being spoken; any other file is uploaded whole. Finals go to
-standard output, one line each, so that they can be piped; interims are shown only on a terminal.
+standard output, one line each, so that they can be piped; interims are shown only on a terminal,
+where the final, also one that revises them, takes their place.
+
+    python -m stt_client mic --language en --hotwords "Hark, Whisper"
+    python -m stt_client talk.mp3 --final best
+    python -m stt_client talk.wav --json --words interim
 """
 
 from __future__ import annotations
@@ -90,8 +95,9 @@ def show(event: Event, *, as_json: bool, terminal: bool) -> None:
     elif event.get("type") == "error":
         print(f"{event.get('code')}: {event.get('message')}", file=sys.stderr, flush=True)
     elif event.get("is_final"):
-        if event["text"]:
-            print((CLEAR if terminal else "") + event["text"], flush=True)
+        # Whatever the interims said stands no longer: the final may revise it, or have no text.
+        erased = CLEAR if terminal else ""
+        print(erased + event["text"], end="\n" if event["text"] else "", flush=True)
     elif terminal and "text" in event:
         room = shutil.get_terminal_size().columns - 1
         print(CLEAR + event["text"].replace("\n", " ")[-room:], end="", flush=True)
@@ -114,23 +120,47 @@ def run_live(options: argparse.Namespace) -> None:
         signal.signal(signal.SIGINT, interrupted)
     terminal = sys.stdout.isatty()
     for event in stream(
-        chunks, url=options.url, language=options.language, key=options.key, sample_rate=rate
-    ):
+        chunks, url=options.url, language=options.language, hotwords=options.hotwords,
+        final=options.final, words=_words(options), key=options.key, sample_rate=rate,
+    ):  # fmt: skip
         show(event, as_json=options.json, terminal=terminal)
+
+
+def _words(options: argparse.Namespace) -> str | None:
+    """The words to ask for: none where nobody could see them, unless the user says otherwise."""
+    if options.words is None and not options.json:
+        return "none"
+    return str(options.words) if options.words else None
 
 
 def run_upload(options: argparse.Namespace) -> None:
     """Send the file whole, print its transcript."""
-    answer = transcribe(options.source, url=options.url, language=options.language, key=options.key)
+    answer = transcribe(
+        options.source, url=options.url, language=options.language, hotwords=options.hotwords,
+        final=options.final, key=options.key,
+    )  # fmt: skip
     print(json.dumps(answer, ensure_ascii=False) if options.json else answer.get("text", ""))
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m stt_client", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m stt_client",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("source", help="an audio file, or mic")
     parser.add_argument("--url", default=default_url(), help="the service (default: %(default)s)")
     parser.add_argument("--language", help="such as en; default: the service detects it")
+    parser.add_argument("--hotwords", help="names and words to expect, such as 'Hark, Whisper'")
+    parser.add_argument(
+        "--final", choices=("consistent", "best"),
+        help="best: decode once more at an utterance's end, slower and better",
+    )  # fmt: skip
+    parser.add_argument(
+        "--words", choices=("final", "interim", "none"),
+        help="which transcripts carry words with times (with --json; default: final)",
+    )  # fmt: skip
     parser.add_argument("--key", help=f"API key (default: the variable {KEY_NAME})")
     parser.add_argument("--fast", action="store_true", help="stream faster than it was spoken")
     parser.add_argument("--file", action="store_true", help="upload the whole file")

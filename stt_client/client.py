@@ -2,6 +2,20 @@
 
 Needs the standard library and websocket-client, and nothing of the service. It prints nothing and
 paces nothing: audio is sent as fast as the caller's iterable gives it.
+
+    from stt_client import stream, transcribe
+
+    print(transcribe("talk.mp3", hotwords="Hark, Whisper", final="best")["text"])
+
+    for event in stream(microphone(), language="en", words="none"):
+        if event.get("is_final"):
+            print(event["text"])
+
+Both take ``hotwords`` (names and words to expect) and ``final``: ``consistent``, or ``best``, which
+decodes each utterance once more at its end. Its finals then say ``revised`` where they do not begin
+with the text that was committed before; a caller who shows the newest text of a chunk sees no
+difference. ``words`` of a stream says which transcripts carry words with times: ``final`` (ends of
+utterances, the default), ``interim`` (interims too), or ``none``.
 """
 
 from __future__ import annotations
@@ -63,6 +77,8 @@ def transcribe(
     *,
     url: str | None = None,
     language: str | None = None,
+    hotwords: str | None = None,
+    final: str | None = None,
     key: str | None = None,
     timeout: float = 3600.0,
     **options: str,
@@ -73,7 +89,7 @@ def transcribe(
     Returns the JSON answer; its text is under ``"text"``. Raises ClientError, and OSError when the
     file cannot be read.
     """
-    query = {"language": language, **options}
+    query = {"language": language, "hotwords": hotwords, "final": final, **options}
     address = endpoint(url or default_url(), "/transcribe", live=False, query=query)
     headers = {"Content-Type": "application/octet-stream", **_credentials(key)}
     with open(path, "rb") as audio:
@@ -102,6 +118,9 @@ def stream(
     *,
     url: str | None = None,
     language: str | None = None,
+    hotwords: str | None = None,
+    final: str | None = None,
+    words: str | None = None,
     sample_rate: int = 16_000,
     key: str | None = None,
     timeout: float = 60.0,
@@ -113,11 +132,17 @@ def stream(
     thread of their own, which may block. The first event is the greeting; then, for each utterance,
     ``chunk``, transcripts with ``is_final: false``, and one with ``is_final: true``. After the last
     chunk the final of an utterance that still goes on is asked for, and the stream ends with it.
+    When ``chunks`` pauses in mid-utterance, its final comes after a few seconds all the same.
+
+    ``options`` are further parameters of the query, such as ``prompt="..."`` or ``text="delta"``.
 
     Raises ClientError when the service cannot be reached, hangs up, or is silent for ``timeout``
     seconds at the end; and whatever ``chunks`` raises.
     """
-    query = {"auto_chunk": "1", "sample_rate": str(sample_rate), "language": language, **options}
+    query = {
+        "auto_chunk": "1", "sample_rate": str(sample_rate), "language": language,
+        "hotwords": hotwords, "final": final, "words": words, **options,
+    }  # fmt: skip
     address = endpoint(url or default_url(), "/stt/stream", live=True, query=query)
     socket = _connect(address, key)
     try:

@@ -17,6 +17,7 @@ from stt.engines.fake import FakeEngine, Script, count_up
 from stt.events import Hypothesis, Kind, Samples, Window
 from stt.protocols.base import AppendAudio, SetChunk
 from stt.replies import Problem, Reply, Transcript
+from stt.speech.options import SpeechOptions
 from stt.store.base import Stored, TranscriptStore
 from stt.store.table import open_store
 from stt_ingest import JobQueue
@@ -88,7 +89,8 @@ class Core:
     def session(
         self, *, tenant: str = "0000", name: str | None = None, **options: object
     ) -> Session:
-        """A session with these options."""
+        """A session with these options; interims come after each second of audio, the first too."""
+        options.setdefault("speech", SpeechOptions(first_step=0.95, next_step=1.0))
         return self.manager.open(
             tenant,
             SessionOptions(**options),  # type: ignore[arg-type]

@@ -231,6 +231,45 @@ def test_word_times_are_bounded() -> None:
     assert last.words == ()
 
 
+def test_interims_carry_the_words_of_the_open_utterance() -> None:
+    """Where the stream has words for interims, those of earlier utterances are not said again."""
+    one, two = Word("One.", 0.0, 0.5), Word(" two", 1.0, 1.5)
+    chunk = Chunk("7")
+
+    ended, shown = said(
+        chunk, final("One.", words=(one,)), interim(tail="two", number=1, words=(two,))
+    )
+
+    assert (ended.words, shown.words) == ((one,), (two,))
+    assert whole(shown) == ("One.", " two")
+
+
+def test_a_revised_utterance_changes_its_own_text_alone() -> None:
+    """A `best` final may differ from what was committed; earlier utterances stay (REC-27)."""
+    chunk = Chunk("7")
+
+    _, shown, ended, last = said(
+        chunk,
+        final("One."),
+        interim("two free", " fo", number=1),
+        final("Two three.", number=1, revised=True),
+        Ended(),
+    )
+
+    assert shown.committed == "One. two free"
+    assert (ended.committed, ended.speech_final, ended.revised) == ("One. Two three.", True, True)
+    assert (last.committed, last.is_final, last.revised) == ("One. Two three.", True, False)
+
+
+def test_a_single_chunks_final_tells_that_it_was_revised() -> None:
+    """With auto_chunk the chunk's final is the utterance's (W33, REC-27)."""
+    chunk = Chunk("7", single=True)
+
+    _, last = said(chunk, interim("hell", " o"), final("Hello.", revised=True))
+
+    assert (last.committed, last.revised) == ("Hello.", True)
+
+
 def test_unknown_and_repeated() -> None:
     """A final for a chunk nobody heard of; a final said again costs no store and no usage."""
     assert unknown("9") == Transcript("9", "", is_final=True, reason="unknown")

@@ -9,7 +9,7 @@ import sys
 import threading
 import wave
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +21,7 @@ from simple_websocket import ConnectionClosed, Server
 from werkzeug.serving import make_server
 
 from stt_client import ClientError, client, stream, transcribe
-from stt_client.__main__ import main, paced
+from stt_client.__main__ import main, paced, show
 
 SECOND = b"\x01\x00" * 16_000
 
@@ -363,6 +363,54 @@ def test_interims_rewrite_the_line_on_a_terminal(
     assert screen.getvalue() == "\r\x1b[Kfin 1\r\x1b[KFinal 1.\n"
 
 
+def test_a_revised_final_takes_the_place_of_its_interims() -> None:
+    """What was committed is gone from the screen, and so is text that came to nothing (REC-27)."""
+    screen = Terminal()
+
+    with redirect_stdout(screen):
+        for text, is_final in (
+            ("I scream", False),
+            ("Ice cream.", True),
+            ("Mm", False),
+            ("", True),
+        ):
+            event = {"type": "transcript", "text": text, "is_final": is_final, "revised": is_final}
+            show(event, as_json=False, terminal=True)
+
+    assert screen.getvalue() == ("\r\x1b[KI scream\r\x1b[KIce cream.\n\r\x1b[KMm\r\x1b[K")
+
+
+def test_the_command_line_chooses_hot_words_finals_and_words(
+    hark: FakeHark, tmp_path: Path
+) -> None:
+    """They go into the query, live and for a file; words are asked for where they are shown."""
+    path = str(write_wav(tmp_path / "a.wav"))
+    options = ["--hotwords", "Hark, Opus", "--final", "best", "--url", hark.url]
+
+    main([path, "--fast", *options])
+    main([path, "--fast", "--json", *options])
+    main([path, "--fast", "--json", "--words", "interim", *options])
+    main([path, "--file", *options])
+
+    chosen = {"hotwords": "Hark, Opus", "final": "best"}
+    assert all(query.items() >= chosen.items() for query in hark.queries)
+    assert [query.get("words") for query in hark.queries] == ["none", None, "interim", None]
+
+
+def test_a_caller_chooses_hot_words_finals_and_words(hark: FakeHark, tmp_path: Path) -> None:
+    """The same from Python; what is not chosen is not sent."""
+    for _ in stream([SECOND], url=hark.url, hotwords="Hark", final="best", words="none"):
+        pass
+    transcribe(write_wav(tmp_path / "a.wav"), url=hark.url, hotwords="Hark", final="best")
+
+    live, file = hark.queries
+    assert live == {
+        "auto_chunk": "1", "sample_rate": "16000", "hotwords": "Hark", "final": "best",
+        "words": "none",
+    }  # fmt: skip
+    assert file == {"hotwords": "Hark", "final": "best"}
+
+
 def test_json_prints_whole_events(
     hark: FakeHark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -413,8 +461,6 @@ def test_errors_of_the_service_are_printed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """An error event goes to standard error, code first."""
-    from stt_client.__main__ import show
-
     error = {"type": "error", "code": "queue_overload", "message": "queue_full"}
     show(error, as_json=False, terminal=False)
     show({"type": "transcript", "text": "", "is_final": True}, as_json=False, terminal=False)

@@ -25,6 +25,11 @@ BAD = {
     "STT_LANGUAGE": "English",
     "STT_STEP_MS": "10",
     "STT_ENDPOINT_MS": "0.6",
+    "STT_ENDPOINT_BY_TEXT": "perhaps",
+    "STT_STALL_S": "-1",
+    "STT_COMMIT": "never",
+    "STT_FINAL": "worst",
+    "STT_WINDOW_S": "30",
     "STT_VAD_MARGIN_DB": "nan",
     "STT_ENCODER_CONTEXT": "half",
     "STT_FAKE_DELAY_MS": "-1",
@@ -56,7 +61,7 @@ BAD = {
     "STT_SWITCH_INTERVAL_S": "0",
     "STT_LOG_LEVEL": "loud",
 }
-ANYTHING_GOES = {"STT_MODEL"}  # only whoever loads the model can tell
+ANYTHING_GOES = {"STT_MODEL", "STT_MODEL_PROFILE"}  # only whoever loads the model can tell
 
 
 def refusal(environ: dict[str, str]) -> str:
@@ -124,6 +129,14 @@ def test_the_message_names_the_alias_that_was_used() -> None:
     assert message.startswith("FLASK_PORT='70000' (another name of STT_PORT): must be a whole")
 
 
+@pytest.mark.parametrize(
+    "value", ["interim=31", "interim=2,interim=3", "both=2", "final=", "final", "5,final=10", "nan"]
+)
+def test_an_encoder_context_that_makes_no_sense_is_refused(value: str) -> None:
+    """Each kind at most once, and seconds within what a model can take (recognition section 5)."""
+    assert refusal({"STT_ENCODER_CONTEXT": value}).startswith(f"STT_ENCODER_CONTEXT='{value}': ")
+
+
 def test_all_bad_settings_are_reported_together() -> None:
     """One start shows every mistake, one line each."""
     message = refusal({name: value for name, value in BAD.items() if name != "STT_HOST"})
@@ -143,7 +156,15 @@ def test_all_bad_settings_are_reported_together() -> None:
         ("STT_STRICT_TENANT", "off", "strict_tenant", False),
         ("STT_REJECT_STATUS", "200", "reject_status", 200),
         ("STT_ENCODER_CONTEXT", "FULL", "encoder_context", "full"),
-        ("STT_ENCODER_CONTEXT", "7.5", "encoder_context", 7.5),
+        ("STT_ENCODER_CONTEXT", "7.5", "encoder_context", "7.5"),
+        ("STT_ENCODER_CONTEXT", "Interim=2, final=auto", "encoder_context", "interim=2,final=auto"),
+        ("STT_ENCODER_CONTEXT", "final=full", "encoder_context", "final=full"),
+        ("STT_MODEL_PROFILE", "my profiles/a.json", "model_profile", "my profiles/a.json"),
+        ("STT_COMMIT", "Hybrid", "commit", "hybrid"),
+        ("STT_FINAL", "best", "final", "best"),
+        ("STT_ENDPOINT_BY_TEXT", "off", "endpoint_by_text", False),
+        ("STT_STALL_S", "0", "stall_s", 0.0),
+        ("STT_WINDOW_S", "4", "window_s", 4.0),
         ("STT_STORE", "memory:", "store", "memory:"),
         ("PORT", "8080", "port", 8080),
         ("STT_API_KEYS", "a:b:alice, c:bob,", "api_keys", (("a:b", "alice"), ("c", "bob"))),

@@ -98,6 +98,7 @@ def transcript(shown: Mapping[str, Any], known: dict[str, str]) -> replies.Trans
         warning=shown.get("warning"),
         latency_s=seconds(shown, "latency_ms"),
         usage=replies.Usage(**shown["usage"]) if "usage" in shown else None,
+        revised=shown.get("revised", False),
     )
 
 
@@ -132,7 +133,12 @@ def test_server_messages_are_those_of_the_service() -> None:
     for who, mark, block in EXAMPLES:
         if who == "client":
             continue
-        protocol = NativeProtocol(SESSION, NativeOptions(text_delta=mark == "delta"))
+        protocol = NativeProtocol(
+            SESSION,
+            NativeOptions(
+                text_delta=mark == "delta", words="interim" if mark == "interim" else "final"
+            ),
+        )
         known: dict[str, str] = {}
         for line in block.strip().splitlines():
             shown = json.loads(line)
@@ -150,7 +156,7 @@ def test_the_table_lists_every_key_of_a_transcript() -> None:
     """All keys a transcript can have, and no others."""
     full = replies.Transcript(
         "1", "a", "b", True, True, 1, 0.0, 1.0, (Word("a"),), "en", "silence", True, "odd_length",
-        0.5, replies.Usage(1.0, 1.0),
+        0.5, replies.Usage(1.0, 1.0), revised=True,
     )  # fmt: skip
     keys: set[str] = set()
     for final in (True, False):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from stt.errors import BadInput
-from stt.ids import MAX_LENGTH, checked_id, shortened
+from stt.ids import MAX_HINT, MAX_LENGTH, checked_hint, checked_id, shortened
 from tests.test_native import json_values
 
 
@@ -68,3 +68,11 @@ def test_values_are_shown_shortened() -> None:
     assert shortened("\ud800\n") == r"'\ud800\n'"
     assert shortened(10**5000) == "a int too large to show"
     assert shortened(nested) == "a list too large to show"
+
+
+def test_hints_are_bounded() -> None:
+    """Up to 1000 characters, blanks around them dropped; more is refused by name (client-S1)."""
+    assert checked_hint(" Hark ", "prompt") == "Hark"
+    assert len(checked_hint("字" * MAX_HINT, "prompt")) == MAX_HINT
+    with pytest.raises(BadInput, match=r"hotwords may have 1000 characters, got 1001"):
+        checked_hint("x" * (MAX_HINT + 1), "hotwords")

@@ -21,7 +21,7 @@ FLOOR_0 = (
 )  # fmt: skip
 RUNTIME = (
     "session_manager", "stt_chunks", "stt_ingest", "stt_job", "stt_metering", "stt_outbox",
-    "stt_recorder", "stt_recording", "stt_session", "stt_submission",
+    "stt_recorder", "stt_recording", "stt_session", "stt_stall", "stt_submission",
     "stt_surroundings", "stt_timers", "stt_track", "stt_voice",
 )  # fmt: skip
 SIBLINGS = ("stt.audio.pcm", "stt.metrics", "stt.pace", "stt.timeline", "stt.sources")

@@ -21,7 +21,7 @@ from stt.errors import (
 )
 from stt.events import Word
 from stt.protocols.base import AppendAudio, Finalize, Ping, ReplaceAudio, SetChunk
-from stt.protocols.native import NativeOptions, NativeProtocol
+from stt.protocols.native import NativeOptions, NativeProtocol, WordsChoice
 from stt.replies import (
     ChunkOpened,
     Opened,
@@ -390,6 +390,61 @@ def test_a_replaced_chunk_starts_its_deltas_anew() -> None:
     assert (other["from"], other["text"]) == (0, "un deux trois")
 
 
+def test_a_delta_goes_back_as_far_as_a_revised_final_needs() -> None:
+    """A `best` final changed committed text: `from` is where the texts part (W32, REC-27)."""
+    codec = protocol(text_delta=True)
+    shown(Transcript("1", "One. Two free", " fo"), codec)
+
+    ended = shown(Transcript("1", "One. Two three four.", speech_final=True, revised=True), codec)
+    shorter = shown(Transcript("1", "One. Two", is_final=True, revised=True), codec)
+
+    assert (ended["from"], ended["text"], ended["committed"]) == (9, "three four.", "three four.")
+    assert ended["revised"] is True
+    assert (shorter["from"], shorter["text"]) == (8, "")
+
+
+def test_deltas_repeat_neither_start_nor_language() -> None:
+    """With interims they come once, and anew when they change; ends always have them (W32)."""
+    codec = protocol(text_delta=True)
+
+    replies = [
+        shown(said, codec)
+        for said in (
+            Transcript("1", "", "one", start=0.1, end=1, language="en"),
+            Transcript("1", "one", " two", start=0.1, end=2, language="en"),
+            Transcript("1", "one", " dos", start=0.1, end=3, language="es"),
+            Transcript("1", "one dos", speech_final=True, start=0.1, end=4, language="es"),
+            Transcript("1", "one dos", " tres", start=0.1, end=5, language="es"),
+            Transcript("1", "one dos tres", is_final=True, start=0.1, end=6, language="es"),
+        )
+    ]
+
+    assert [("start_ms" in reply, reply.get("language")) for reply in replies] == [
+        (True, "en"), (False, None), (False, "es"), (True, "es"), (False, None), (True, "es"),
+    ]  # fmt: skip
+    assert [reply["end_ms"] for reply in replies] == [1000, 2000, 3000, 4000, 5000, 6000]
+
+
+@pytest.mark.parametrize(
+    ("words", "interim", "end", "final"),
+    [("final", False, True, True), ("interim", True, True, True), ("none", False, False, False)],
+)
+def test_words_come_where_they_are_asked_for(
+    words: WordsChoice, interim: bool, end: bool, final: bool
+) -> None:
+    """At ends alone unless the client wants more or none, whoever speaks (client-S1, W29)."""
+    codec = protocol(words=words)
+    said = (Word("one", 0.1, 0.4),)
+
+    replies = [
+        shown(Transcript("1", "one", words=said), codec),
+        shown(Transcript("1", "one", words=said, speech_final=True), codec),
+        shown(Transcript("1", "one", words=said, is_final=True), codec),
+    ]
+
+    assert ["words" in reply for reply in replies] == [interim, end, final]
+
+
 committed_texts = st.text(alphabet="ab 字", max_size=12)
 
 
@@ -443,6 +498,7 @@ transcripts = st.builds(
     usage=st.none() | st.builds(Usage, seconds.filter(bool), seconds.filter(bool)),
     stored=st.none(),
     session_id=st.none() | any_text,
+    revised=st.booleans(),
 )
 other_replies = st.one_of(
     st.builds(Opened, any_text, any_text, st.integers(), st.integers(), any_text),

@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stt.errors import BadInput, UnsupportedAudio
+from stt.ids import MAX_HINT
 from stt.protocols.native import NativeOptions
-from stt.protocols.native_query import MAX_PROMPT, NativeQuery, read_query
+from stt.protocols.native_query import NativeQuery, read_query
 
 LANGUAGES = frozenset({"en", "de"})
 NAMES = [
     "tenant_id", "session_id", "sample_rate", "encoding", "auto_chunk", "vad_events", "subscribe",
-    "json_audio", "text", "language", "task", "prompt",
+    "json_audio", "text", "language", "task", "prompt", "hotwords", "final", "words",
 ]  # fmt: skip
 
 
@@ -40,7 +41,10 @@ def test_every_parameter_is_read() -> None:
         "text": "delta",
         "language": "DE",
         "task": "translate",
-        "prompt": "Hark",
+        "prompt": " Hark ",
+        "hotwords": "Hark, CTranslate2",
+        "final": "best",
+        "words": "interim",
         "unknown": "ignored",
     }
 
@@ -51,10 +55,12 @@ def test_every_parameter_is_read() -> None:
         auto_chunk=True,
         vad_events=True,
         subscribe=True,
-        native=NativeOptions(json_append=True, text_delta=True),
+        native=NativeOptions(json_append=True, text_delta=True, words="interim"),
         language="de",
         task="translate",
         prompt="Hark",
+        hotwords="Hark, CTranslate2",
+        final="best",
     )
 
 
@@ -76,7 +82,12 @@ def test_automatic_language_is_the_default() -> None:
         ("language", "xx"),
         ("language", ""),
         ("task", "sing"),
-        ("prompt", "x" * (MAX_PROMPT + 1)),
+        ("prompt", "x" * (MAX_HINT + 1)),
+        ("hotwords", "x" * (MAX_HINT + 1)),
+        ("final", "worst"),
+        ("final", ""),
+        ("words", "all"),
+        ("words", ""),
     ],
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:
@@ -85,6 +96,20 @@ def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:
         read_query({name: value}, LANGUAGES)
 
     assert refusal.value.code == "bad_request"
+
+
+@pytest.mark.parametrize("name", ["prompt", "hotwords"])
+def test_a_hint_that_is_too_long_hears_the_limit(name: str) -> None:
+    """Its writer learns how long it may be, and how long it was (client-S1)."""
+    with pytest.raises(BadInput, match=f"{name} may have 1000 characters, got 1001"):
+        read_query({name: "x" * 1001}, LANGUAGES)
+
+
+@pytest.mark.parametrize("words", ["final", "interim", "none"])
+def test_the_words_a_client_may_ask_for(words: str) -> None:
+    """At ends, also in interims, or nowhere; at ends by default (client-S1)."""
+    assert read_query({"words": words}, LANGUAGES).native.words == words
+    assert read_query({}, LANGUAGES).native.words == "final"
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, get_args
 
 import pytest
 import yaml
 from flask import Flask
+from werkzeug.datastructures import MultiDict
 
 from api import ops, page
+from api.uploads import read_wish
 from app import create_app
 from stt.auth import Authenticator
+from stt.events import FinalChoice
 from stt.formats import FORMATS
+from stt.ids import MAX_HINT
 from stt.sources import SOURCES
 from stt_config import Settings
 from tests.doors import Clock, House, build
@@ -102,6 +106,33 @@ def test_lists_of_values_are_those_of_the_code() -> None:
 
     assert schemas["Source"]["enum"] == list(SOURCES)
     assert schemas["ResponseFormat"]["enum"] == list(FORMATS)
+    assert schemas["FinalChoice"]["enum"] == list(get_args(FinalChoice))
+
+
+def test_every_field_of_an_upload_is_described() -> None:
+    """Those that the door asks for, in a form and in a query; hints with their limit."""
+
+    class Asked(MultiDict[str, str]):
+        names: ClassVar[set[str]] = set()
+
+        def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # noqa: A002
+            self.names.add(key)
+            return default
+
+        def getlist(self, key: str, type: Any = None) -> list[Any]:  # noqa: A002
+            self.names.add(key)
+            return []
+
+    read_wish(Asked())
+    form = DOCUMENT["components"]["schemas"]["Upload"]["properties"]
+    query = {field["name"]: field for field in OPERATIONS["/transcribe", "POST"]["parameters"]}
+
+    plain = Asked.names - {"timestamp_granularities", "keywords"}  # brackets may be left out
+    assert set(form) == plain | {"file", "model"}
+    assert set(query) <= set(form)
+    assert {"prompt", "hotwords", "final"} <= set(query)
+    for name in ("prompt", "hotwords"):
+        assert form[name]["maxLength"] == query[name]["schema"]["maxLength"] == MAX_HINT
 
 
 def test_health_has_the_described_keys() -> None:

@@ -12,10 +12,11 @@ from stt.engines.fake import FakeEngine, count_up
 from stt.errors import Dropped, EngineError, QueueFull, Superseded
 from stt.events import Kind, Samples, Window
 from stt.replies import Transcription
+from stt.speech.endpointing import EndpointingOptions
 from stt.speech.options import SpeechOptions
 from stt_ingest import JobQueue
 from stt_job import Admission, Job, QueueOptions
-from stt_recording import BLOCK, Recording
+from stt_recording import BLOCK, Recording, _digest, _for_recordings
 from stt_workers import WorkerPool
 from tests.service import WAIT, Facts, held, lengths, running
 from tests.speech import silence, speech
@@ -280,3 +281,27 @@ def test_starting_waits_for_room_as_long_as_asked() -> None:
         starter.join(WAIT)
 
         assert result(late).text == "one two"
+
+
+def test_audio_is_known_again_in_either_form() -> None:
+    """Windows that carry features are told apart by them: their samples are empty (REC-02)."""
+    none = np.zeros(0, np.float32)
+    frames = [np.full((30, 80), level, np.float32) for level in (-1.0, -2.0)]
+    windows = [Window(none, Kind.BULK, features=features) for features in frames]
+    windows += [Window(speech(seconds), Kind.BULK) for seconds in (0.5, 0.6)]
+
+    digests = [_digest(window) for window in windows]
+
+    assert len(set(digests)) == 4
+    assert digests[0] == _digest(Window(none, Kind.BULK, features=frames[0].copy()))
+
+
+def test_a_recording_ends_its_utterances_by_the_plain_silence() -> None:
+    """Its texts come after its ends: they cannot decide them, and nobody sees interims (REC-53)."""
+    live = SpeechOptions(endpointing=EndpointingOptions(silence=0.3, by_text=True), final="best")
+
+    options = _for_recordings(live)
+
+    assert options == SpeechOptions(
+        endpointing=EndpointingOptions(silence=0.3), final="best", interims=False
+    )

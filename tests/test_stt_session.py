@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import threading
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -30,6 +32,7 @@ from stt_job import QueueOptions
 from stt_session import Session
 from tests.service import (
     WAIT,
+    Core,
     final,
     held,
     is_final,
@@ -62,6 +65,11 @@ def is_problem(reply: Reply) -> bool:
 def has_tail(reply: Reply) -> bool:
     """Whether a reply is an interim with text."""
     return isinstance(reply, Transcript) and bool(reply.tail)
+
+
+def is_speech_final(reply: Reply) -> bool:
+    """Whether a reply tells the end of an utterance."""
+    return isinstance(reply, Transcript) and reply.speech_final
 
 
 def empty_engine(text: str) -> FakeEngine:
@@ -467,11 +475,11 @@ def test_no_timeout_after_a_final_in_time() -> None:
 # Failures and overload.
 
 
-def failing(kind: Kind) -> Callable[[Window], str]:
-    """A script that fails on windows of a kind."""
+def failing(*kinds: Kind) -> Callable[[Window], str]:
+    """A script that fails on windows of these kinds."""
 
     def script(window: Window) -> str:
-        if window.kind is kind:
+        if window.kind in kinds:
             raise EngineError("no memory")
         return count_up(window)
 
@@ -923,7 +931,7 @@ def test_the_server_names_the_chunks() -> None:
 
 def test_a_failed_minted_chunk_gets_its_final() -> None:
     """What was announced is ended, with an error before (W33, B26)."""
-    with running(FakeEngine(failing(Kind.FINAL))) as core:
+    with running(FakeEngine(failing(Kind.SPEC, Kind.FINAL))) as core:
         session = core.session(auto_chunk=True)
         talk(session, np.concatenate([speech(0.8), silence(1.0)]))
 
@@ -932,6 +940,140 @@ def test_a_failed_minted_chunk_gets_its_final() -> None:
         (problem,) = problems(said)
         assert problem.chunk_id == transcripts(said)[-1].chunk_id
         assert session.settle(WAIT)
+
+
+# Audio without end.
+
+
+def grown(core: Core, session: Session, audio: bytes, *, after: int, blocks: int) -> int:
+    """Bytes that a session has grown by, from block ``after`` to block ``blocks`` of ``audio``."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        early = 0
+        for number in range(1, blocks + 1):
+            session.handle(AppendAudio(audio))
+            assert core.queue.join(WAIT)
+            now_waiting(session)
+            if number == after:
+                gc.collect()
+                early = tracemalloc.get_traced_memory()[0]
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - early
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_hour_without_a_pause_is_cut_and_forgotten() -> None:
+    """Endless speech: utterances are cut, their finals come, their audio is let go (REC-54)."""
+    block = pcm(speech(24.0))
+    with running(FakeEngine(lambda _: "word", remember=0)) as core:
+        session = core.session(auto_chunk=True, pace=FAST)
+
+        growth = grown(core, session, block, after=20, blocks=150)
+
+        assert session.usage().received_s == 3600.0
+        assert session.usage().speech_s > 3500.0
+        assert growth < len(block)  # of the 52 minutes between: 100 MB of audio
+        session.handle(Finalize())
+        assert final(session).committed == "word"
+
+
+def test_an_hour_without_speech_keeps_nothing() -> None:
+    """Silence for an hour in one chunk: no job, no text, no memory, and a final at once (W34)."""
+    block = pcm(noise(24.0))
+    with running() as core:
+        session = core.session(pace=FAST)
+        session.handle(SetChunk("1"))
+
+        growth = grown(core, session, block, after=20, blocks=150)
+        session.handle(Finalize())
+
+        assert session.usage().received_s == 3600.0
+        assert growth < len(block)
+        assert final(session).reason == "silence"
+
+
+# A client that falls silent in mid-utterance.
+
+
+def test_a_stalled_client_gets_the_end_of_its_utterance() -> None:
+    """No audio comes: the text is said with `speech_final`, and the chunk goes on (REC-55)."""
+    with running() as core:
+        session = core.session(stall=0.05)
+        talk(session, speech(1.0), "1")
+
+        ended = transcripts(replies(session, is_speech_final))[-1]
+        talk(session, speech(1.5))
+        session.handle(Finalize())
+        last = final(session)
+
+        assert (ended.committed, ended.is_final) == ("one two", False)
+        assert ended.end == pytest.approx(1.0, abs=0.1)
+        assert last.committed == "one two one two three"
+        assert last.end == pytest.approx(2.5, abs=0.1)  # times count audio, not the pause
+        assert session.usage().received_s == 2.5
+
+
+def test_a_stalled_minted_chunk_gets_its_final() -> None:
+    """With auto_chunk the utterance's chunk ends; the next audio opens another (W33, REC-55)."""
+    with running() as core:
+        session = core.session(auto_chunk=True, stall=0.05)
+        talk(session, speech(1.0))
+        first = final(session)
+        talk(session, speech(1.5))
+        second = final(session)
+
+        assert (first.committed, second.committed) == ("one two", "one two three")
+        assert first.chunk_id != second.chunk_id
+        assert core.queue.join(WAIT)
+        assert session.settle(WAIT)
+
+
+def test_a_stall_while_the_final_is_awaited_ends_no_chunk_twice() -> None:
+    """The client finalizes, the watch rings later: one final, and it comes (W5, REC-55)."""
+    with held() as (core, _, gate):
+        session = core.session(stall=0.02)
+        talk(session, speech(1.0), "1")
+        session.handle(Finalize())
+        rung = threading.Event()
+        core.timers.after(0.2, rung.set)  # later than the watch's own timer
+        assert rung.wait(WAIT)
+
+        gate.set()
+        said = replies(session, is_final)
+        assert core.queue.join(WAIT)
+
+        assert count_finals(said + now_waiting(session), "1") == 1
+
+
+def test_a_chunk_that_is_ending_is_not_endpointed_again() -> None:
+    """Whoever comes too late with an endpoint leaves the chunk its one final (W5)."""
+    with held() as (core, _, gate):
+        session = core.session()
+        talk(session, speech(1.0), "1")
+        track = session.track("1")
+        assert track is not None
+        session.handle(Finalize())
+
+        assert not session.endpoint(track)
+        gate.set()
+
+        assert final(session).committed == "one two"
+
+
+def test_without_a_stall_time_nothing_ends_by_itself() -> None:
+    """`STT_STALL_S=0`: the utterance stays open until its client says more."""
+    with running() as core:
+        session = core.session(stall=0.0)
+        talk(session, speech(1.0), "1", piece=0.02)
+        rung = threading.Event()
+        core.timers.after(0.1, rung.set)  # later than a watch's timer would be
+        assert rung.wait(WAIT)
+        assert core.queue.join(WAIT)
+
+        assert not any(map(is_speech_final, now_waiting(session)))
+        assert not session.is_settled
 
 
 # Endings.

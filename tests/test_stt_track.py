@@ -7,7 +7,7 @@ import pytest
 
 from stt.events import Ended, Final, Kind, Request, SpeechEnded, SpeechStarted
 from stt.speech.options import SpeechOptions
-from stt_track import Track
+from stt_track import Track, Tracks
 from tests.service import pcm, silence_pcm
 from tests.speech import speech
 
@@ -127,3 +127,64 @@ def test_no_silence_while_someone_speaks() -> None:
     heard.feed(pcm(speech(1.0)), 0.0)
 
     assert not heard.falls_silent()
+
+
+def test_a_pause_ends_the_utterance_and_not_the_chunk() -> None:
+    """The end that a pause brings is nobody's business; that of the chunk is (REC-55, W5)."""
+    heard = track()
+    heard.feed(pcm(speech(0.5)), 0.0)
+    assert heard.stream.speaking
+
+    heard.pause()
+    heard.end()
+
+    assert not heard.stream.speaking
+    assert [heard.goes_on(Ended()) for _ in range(2)] == [True, False]
+    assert not heard.goes_on(SpeechStarted(0, 0.0))
+
+
+def tracks(*, minting: bool = False) -> Tracks:
+    """A session's tracks."""
+    return Tracks(track, minting=minting)
+
+
+def test_a_chunk_is_opened_once() -> None:
+    """Its track is found again until its final, and then it is a new one."""
+    all_of_them = tracks()
+    first = all_of_them.open("1")
+
+    assert all_of_them.open("1") is first is all_of_them.get("1")
+    assert (all_of_them.named, list(all_of_them), all_of_them.settled) == (["1"], [first], False)
+
+    all_of_them.forget(first, "1")
+
+    assert all_of_them.get("1") is None
+    assert all_of_them.settled
+
+
+def test_what_was_heard_stays_counted() -> None:
+    """Speech of chunks that are over, or replaced by a snapshot, is in the usage (M9, W3)."""
+    all_of_them = tracks()
+    for _ in range(2):
+        all_of_them.open("1").feed(pcm(speech(1.0)), 0.0)
+        fresh = all_of_them.replace(all_of_them.open("1"))
+    fresh.feed(pcm(speech(1.0)), 0.0)
+    all_of_them.forget(fresh, "1")
+
+    usage = all_of_them.usage(3.0)
+
+    assert usage.received_s == 3.0
+    assert usage.speech_s == pytest.approx(3.0, abs=0.3)
+
+
+def test_the_minting_track_is_always_there() -> None:
+    """It is among the tracks and never named; idle, it lets the session be settled (W33)."""
+    all_of_them = tracks(minting=True)
+    minting = all_of_them.minting
+    assert minting is not None
+
+    assert (list(all_of_them), all_of_them.named, all_of_them.settled) == ([minting], [], True)
+
+    minting.feed(pcm(speech(0.5)), 0.0)
+
+    assert not all_of_them.settled

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.datastructures import MultiDict
 from werkzeug.test import EnvironBuilder
 
+from api.uploads import BadField, read_wish
 from stt.errors import EngineError, NotReady, QueueFull, STTError
 from stt.events import Samples
 from stt.replies import Transcription
@@ -104,6 +106,8 @@ def test_fields_reach_the_recorder(house: House) -> None:
         model="whisper-1",
         language="German",
         prompt="Hark",
+        hotwords="CTranslate2",
+        final="best",
         temperature="0",
         tenant_id="t7",
         response_format="verbose_json",
@@ -119,6 +123,8 @@ def test_fields_reach_the_recorder(house: House) -> None:
             "language": "de",
             "task": "transcribe",
             "prompt": "Hark",
+            "hotwords": "CTranslate2",
+            "final": "best",
             "word_times": True,
         }
     ]
@@ -155,12 +161,42 @@ def test_other_formats(house: House, name: str, kind: str, start: str) -> None:
      ({"temperature": "nan"}, "temperature"), ({"temperature": "2"}, "temperature"),
      ({"timestamp_granularities[]": "page"}, "timestamp_granularities[]"),
      ({"encoding": "linear16", "sample_rate": "fast"}, "sample_rate"),
+     ({"prompt": "x" * 1001}, "prompt"), ({"hotwords": "x" * 1001}, "hotwords"),
+     ({"final": "worst"}, "final"),
      ({"tenant_id": "x" * 200}, "tenant_id")],
 )  # fmt: skip
 def test_a_bad_field_is_named(house: House, fields: dict[str, str], param: str) -> None:
     """400 in OpenAI's shape, with the field as param (native UP5, client OE1)."""
     assert error(send(house, wav(1), **fields), 400)["param"] == param
     assert house.recorder.calls == []
+
+
+def test_a_hint_that_is_too_long_hears_the_limit(house: House) -> None:
+    """The message says how long it may be (client-S1)."""
+    message = error(send(house, wav(1), hotwords="x" * 1001), 400)["message"]
+
+    assert message == "hotwords may have 1000 characters, got 1001"
+
+
+def test_keywords_are_hot_words(house: House) -> None:
+    """Some clients send them one by one, under another name (client OF4)."""
+    path = "/transcribe?hotwords=Hark&keywords[]=Whisper&keywords[]=%20&keywords=Opus"
+
+    answer = house.http.post(path, data=FLAC, content_type="audio/flac")
+
+    assert answer.status_code == 200
+    assert house.recorder.calls[0]["hotwords"] == "Hark, Whisper, Opus"
+
+
+def test_a_language_the_model_does_not_know_is_400() -> None:
+    """It is named before the file is decoded; while there is no model any is taken (UP5)."""
+    fields = MultiDict({"language": "German"})
+
+    assert read_wish(fields, frozenset()).language == "de"
+    with pytest.raises(BadField, match=r"does not know the language de") as refusal:
+        read_wish(fields, frozenset({"en"}))
+
+    assert refusal.value.param == "language"
 
 
 @pytest.mark.parametrize("value", ["false", "False", "0", ""])

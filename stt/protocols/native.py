@@ -11,9 +11,10 @@ import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from stt.errors import BadBase64, BadInput, BadJSON, TenantMismatch, TooLarge, UnknownType
+from stt.events import Word
 from stt.ids import checked_id, shortened
 from stt.protocols.base import AppendAudio, Command, Finalize, Ping, ReplaceAudio, SetChunk
 from stt.replies import (
@@ -32,6 +33,9 @@ MAX_PING_ID = 64  # characters; it is echoed, so it is bounded
 
 JSON = dict[str, Any]
 
+WordsChoice: TypeAlias = Literal["final", "interim", "none"]
+"""Which transcripts carry words: those with which an utterance ends, also interims, or none."""
+
 
 @dataclass(frozen=True, slots=True)
 class NativeOptions:
@@ -42,8 +46,23 @@ class NativeOptions:
     """JSON audio is an increment unless the message says otherwise (native W3)."""
     text_delta: bool = False
     """Transcripts carry only text that is new since the last one sent (native W32)."""
+    words: WordsChoice = "final"
     only_tenant: str | None = None
     """Strict mode: messages that name another tenant are refused (native W20)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What a client that reads deltas was told of a chunk last."""
+
+    committed: str = ""
+    start_ms: int | None = None
+    language: str | None = None
+
+    def only_new(self, details: JSON) -> JSON:
+        """The details of an interim without those that would only be repeated."""
+        told = {"start_ms": self.start_ms, "language": self.language}
+        return {name: value for name, value in details.items() if told.get(name) != value}
 
 
 class NativeProtocol:
@@ -52,7 +71,7 @@ class NativeProtocol:
     def __init__(self, session_id: str, options: NativeOptions) -> None:
         self._session_id = session_id
         self._options = options
-        self._sent: dict[tuple[str | None, str], str] = {}  # chunk -> committed text, for deltas
+        self._sent: dict[tuple[str | None, str], _Sent] = {}  # by session and chunk, for deltas
 
     # Client to server.
 
@@ -151,11 +170,19 @@ class NativeProtocol:
 
     def _transcript(self, said: Transcript) -> JSON:
         text, start, key = said.committed + said.tail, 0, (said.session_id, said.chunk_id)
+        details = _details(said, self._words(said))
         if self._options.text_delta:
-            sent = self._sent.get(key, "")
-            start = len(sent) if said.committed.startswith(sent) else 0  # a snapshot replaced it
+            sent = self._sent.get(key, _Sent())
+            # All of it, unless a final was revised or a snapshot replaced the audio (REC-27, W3).
+            start = _shared(sent.committed, said.committed)
             text = text[start:]
-            self._sent[key] = said.committed
+            self._sent[key] = _Sent(
+                said.committed,
+                details.get("start_ms", sent.start_ms),
+                details.get("language", sent.language),
+            )
+            if not (said.is_final or said.speech_final):
+                details = sent.only_new(details)
         shown: JSON = {
             "type": "transcript",
             "session_id": said.session_id or self._session_id,
@@ -170,16 +197,23 @@ class NativeProtocol:
             self._sent.pop(key, None)
         else:
             shown["committed"] = said.committed[start:]
-        return shown | _details(said)
+        return shown | details
+
+    def _words(self, said: Transcript) -> tuple[Word, ...]:
+        """The words this client asked for."""
+        ends = said.is_final or said.speech_final
+        asked = ("final", "interim") if ends else ("interim",)
+        return said.words if self._options.words in asked else ()
 
 
-def _details(said: Transcript) -> JSON:
+def _details(said: Transcript, words: tuple[Word, ...]) -> JSON:
     """The optional keys of a transcript: only those that say something."""
     optional: JSON = {
         "speech_final": said.speech_final or None,
+        "revised": said.revised or None,
         "start_ms": None if said.start is None else _ms(said.start),
         "end_ms": None if said.end is None else _ms(said.end),
-        "words": [word.as_dict() for word in said.words] or None,
+        "words": [word.as_dict() for word in words] or None,
         "language": said.language,
         "latency_ms": None if said.latency_s is None else _ms(said.latency_s),
         "reason": said.reason,
@@ -188,6 +222,14 @@ def _details(said: Transcript) -> JSON:
         "usage": None if said.usage is None else _usage(said.usage),
     }
     return {key: value for key, value in optional.items() if value is not None}
+
+
+def _shared(sent: str, text: str) -> int:
+    """How many characters two texts begin with alike; nearly always all of the first."""
+    if text.startswith(sent):
+        return len(sent)
+    pairs = enumerate(zip(sent, text, strict=False))
+    return next((at for at, (old, new) in pairs if old != new), len(text))
 
 
 def _usage(usage: Usage) -> JSON:

@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stt.errors import BadInput, UnsupportedAudio
-from stt.events import Task
-from stt.ids import DEFAULT_TENANT, checked_id, shortened
-from stt.protocols.native import NativeOptions
+from stt.events import FinalChoice, Task
+from stt.ids import DEFAULT_TENANT, checked_hint, checked_id, shortened
+from stt.protocols.native import NativeOptions, WordsChoice
 
 RATES = (8000, 16000, 24000, 44100, 48000)  # Hz (native W27)
 ENCODINGS = ("linear16",)
-MAX_PROMPT = 1000  # characters; the model takes a good 200 tokens of it at most
 SWITCH = {"1": True, "true": True, "0": False, "false": False, "": False}
 
 
@@ -35,6 +34,8 @@ class NativeQuery:
     """None here and below: the service's default."""
     task: Task | None = None
     prompt: str | None = None
+    hotwords: str | None = None
+    final: FinalChoice | None = None
 
 
 def read_query(query: Mapping[str, str], languages: frozenset[str]) -> NativeQuery:
@@ -54,10 +55,13 @@ def read_query(query: Mapping[str, str], languages: frozenset[str]) -> NativeQue
         native=NativeOptions(
             json_append=_choice(query, "json_audio", ("snapshot", "append")) == "append",
             text_delta=_choice(query, "text", ("whole", "delta")) == "delta",
+            words=_words(query.get("words", "final")),
         ),
         language=_language(query.get("language"), languages),
         task=_task(query.get("task")),
-        prompt=_prompt(query.get("prompt")),
+        prompt=_hint(query, "prompt"),
+        hotwords=_hint(query, "hotwords"),
+        final=_final(query.get("final")),
     )
 
 
@@ -105,7 +109,20 @@ def _language(value: str | None, languages: frozenset[str]) -> str | None:
     return value.lower()
 
 
-def _prompt(value: str | None) -> str | None:
-    if value is not None and len(value) > MAX_PROMPT:
-        raise BadInput(f"prompt may have {MAX_PROMPT} characters, got {len(value)}")
-    return value
+def _hint(query: Mapping[str, str], name: str) -> str | None:
+    value = query.get(name)
+    return None if value is None else checked_hint(value, name)
+
+
+def _final(value: str | None) -> FinalChoice | None:
+    match value:
+        case None | "consistent" | "best":
+            return value
+    raise BadInput(f"final must be consistent or best, got {shortened(value)}")
+
+
+def _words(value: str) -> WordsChoice:
+    match value:
+        case "final" | "interim" | "none":
+            return value
+    raise BadInput(f"words must be final, interim or none, got {shortened(value)}")

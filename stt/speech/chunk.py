@@ -1,7 +1,9 @@
 """One chunk's transcript: the utterances of a stream, told as the text of the whole chunk.
 
 A client labels audio with a chunk id and reads the chunk's text so far in every reply (native W32).
-Pure: no lock, no clock. What is committed here never changes: it only grows (recognition REC-21).
+Pure: no lock, no clock. What is committed here only grows (recognition REC-21), but for the text of
+the open utterance, which a ``best`` final may revise (REC-27). Words are those of one utterance,
+in an interim as at its end; only the chunk's final has them all.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ class Chunk:
             case _:
                 return None
 
-    def conclude(self, *, timed_out: bool = False) -> Transcript | None:
+    def conclude(self, *, timed_out: bool = False, revised: bool = False) -> Transcript | None:
         """The chunk's final with what is known now; None when it was said before (native W5)."""
         if self.final is not None:
             return None
@@ -78,6 +80,7 @@ class Chunk:
             reason=reason,
             timed_out=timed_out,
             warning=self._take_warning(),
+            revised=revised,
         )
         return self.final
 
@@ -93,6 +96,7 @@ class Chunk:
             tail=tail,
             start=event.start if self._start is None else self._start,
             end=event.end,
+            words=event.words,
             language=event.language or self._language,
             warning=self._take_warning(),
         )
@@ -106,7 +110,7 @@ class Chunk:
             self._end = event.end
             self._words.extend(event.words[: MAX_WORDS - len(self._words)])
         if self._single:
-            return self.conclude()
+            return self.conclude(revised=event.revised)
         shown, self._shown = self._shown, None
         if self._text == before and shown is None:
             return None  # nothing was ever shown of it (native W28)
@@ -119,6 +123,7 @@ class Chunk:
             words=event.words,
             language=event.language,
             warning=self._take_warning(),
+            revised=event.revised,
         )
 
     def _promote(self, shown: Interim) -> None:

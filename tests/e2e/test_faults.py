@@ -7,6 +7,7 @@ the drain have a part in (runtime section 6).
 from __future__ import annotations
 
 import json
+import math
 import re
 import socket
 import struct
@@ -17,11 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.e2e.sounds import FAKE, FAST, FRAME, b64, counted, pinged, quiet, say, spoken, voice
 from tests.live import ROOT, Hark, hark
 from tests.sockets import BINARY, CLOSE, PING, PONG, TEXT, Frames, Served, frame, until
+from tests.speech import speech
 from tests.test_decode import flac_of_silence, wav
 
 PROMPT = 3.0  # s for a ping beside a fault; required are 0.25 s, on a machine of its own
@@ -277,6 +280,24 @@ def test_f12_a_client_far_ahead_is_told(paced: Hark) -> None:
         stream.send(type="set_chunk", chunk_id="1")
         stream.audio(voice(28))
         assert stream.error()["code"] == "rate_limited"
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_floats_that_are_no_numbers_have_an_answer(service: Hark, bad: float) -> None:
+    """RT-64: in a file, or bare, they are silence where they stand; the speech around is heard."""
+    good = speech(2.0)
+    mixed = np.concatenate([good, np.full(16_000, bad, np.float32)]).astype("<f4").tobytes()
+    only = np.full(16_000, bad, "<f4").tobytes()
+
+    heard = service.ask("POST", "/transcribe", wav(mixed, kind=3, bits=32))
+    bare = service.ask("POST", "/transcribe?encoding=linear32", mixed)
+    nothing = service.ask("POST", "/transcribe", wav(only, kind=3, bits=32))
+
+    assert [answer.status for answer in (heard, bare, nothing)] == [200] * 3
+    assert heard.json["text"].startswith(counted(2))
+    assert heard.json == bare.json
+    assert nothing.json["text"] == ""
+    assert_serves(service)
 
 
 def test_f17_more_clients_than_sessions(service: Hark) -> None:

@@ -672,6 +672,9 @@ def test_voice_activity_is_told_where_asked(service: Hark) -> None:
         ("tenant_id=", "bad_request", 1008),
         ("session_id=" + "x" * 129, "bad_request", 1008),
         ("prompt=" + "x" * 1001, "bad_request", 1008),
+        ("hotwords=" + "x" * 1001, "bad_request", 1008),
+        ("final=worst", "bad_request", 1008),
+        ("words=all", "bad_request", 1008),
     ],
 )
 def test_a_bad_query_is_refused_by_name(service: Hark, query: str, code: str, close: int) -> None:
@@ -689,6 +692,69 @@ def test_choices_of_the_query_are_taken(service: Hark) -> None:
     """Language in any case, and parameters nobody knows."""
     with service.connect("?language=DE&task=translate&prompt=Hark&color=blue") as stream:
         assert spoken(stream, "1", voice(1))["language"] == "de"
+
+
+def test_a_refused_query_is_nobody_elses_business(service: Hark) -> None:
+    """Only the session that asked for what there is not ends; the one beside it goes on (W14)."""
+    with service.connect() as beside:
+        say(beside, "1", voice(1))
+        for query in ("language=xx", "task=sing", "hotwords=" + "x" * 1001):
+            with service.connect(f"?{query}") as stream:
+                assert stream.next() is None
+        beside.send(type="finalize_chunk")
+
+        assert beside.final("1")["text"] == counted(1)
+
+
+def test_words_come_as_they_are_asked_for(service: Hark) -> None:
+    """With an utterance's end by default, and with `words=none` nowhere (client-S1)."""
+    for query, asked in (("", True), ("?words=final", True), ("?words=none", False)):
+        with service.connect(query) as stream:
+            spoken(stream, "1", voice(2))
+        said = texts(stream.events)
+        ends = [event for event in said if event["is_final"] or event.get("speech_final")]
+        assert ends
+        assert {"words" in event for event in ends} == {asked}
+        assert not any("words" in event for event in said if event not in ends)
+
+
+def test_a_client_that_stops_sending_hears_the_end_of_its_utterance(tmp_path: Path) -> None:
+    """A muted microphone: the final comes without more audio, then the chunk goes on (REC-55)."""
+    with hark(tmp_path, **FAST, STT_STALL_S="0.2") as service:
+        with service.connect() as stream:
+            say(stream, "1", voice(2))
+            ended = stream.until(lambda event: event.get("speech_final"))
+            assert stream.close_code is None
+            stream.audio(voice(1))
+            stream.send(type="finalize_chunk")
+            last = stream.final("1")
+        with service.connect("?auto_chunk=1") as captions:
+            for at in range(0, 64_000, 3200):
+                captions.audio(voice(2)[at : at + 3200])
+            minted = captions.final()
+
+    assert (ended["text"], ended["is_final"]) == (counted(2), False)
+    assert last["text"] == f"{counted(2)} {counted(1)}"
+    assert minted["text"] == counted(2)
+
+
+def test_audio_far_ahead_of_real_time_waits_and_is_all_heard(tmp_path: Path) -> None:
+    """Sent 50 times as fast as spoken and more: taken at the pace, none of it lost (RT-27)."""
+    with (
+        hark(tmp_path, **FAKE, STT_AUDIO_RATE="10", STT_AUDIO_BURST_S="1") as paced,
+        paced.connect() as stream,
+        paced.connect() as beside,
+    ):
+        begun = time.monotonic()
+        say(stream, "1", voice(11.0))
+        stream.send(type="finalize_chunk")
+        assert spoken(beside, "2", voice(0.5))["text"]
+        last = stream.final("1")
+        took = time.monotonic() - begun
+
+    assert last["text"] == counted(11)
+    assert last["usage"]["received_s"] == 11.0
+    assert took >= 0.9
 
 
 def test_a_fast_client_is_answered_while_its_audio_waits(tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""The WebSocket door: what a query means for the session it opens."""
+
+from __future__ import annotations
+
+import streaming_ws
+from stt.events import Abilities
+from stt.protocols.native_query import read_query
+from stt.speech.options import SpeechOptions
+from stt_surroundings import SessionOptions
+
+ABLE = Abilities(frozenset({"en", "de"}), n_mels=80)
+DEFAULTS = SessionOptions(speech=SpeechOptions(language="en", final="best", step=0.5))
+
+
+def chosen(**query: str) -> SessionOptions:
+    """The options of a session that was asked for like this."""
+    return streaming_ws._chosen(DEFAULTS, read_query(query, ABLE.languages), ABLE)
+
+
+def test_a_client_that_asks_for_nothing_gets_the_defaults() -> None:
+    """Those of the service, and what its engine wants; words at ends alone (client-S1)."""
+    speech = chosen().speech
+
+    assert speech == SpeechOptions(language="en", final="best", step=0.5, n_mels=80)
+    assert (speech.word_times, speech.interim_words) == (True, False)
+
+
+def test_a_clients_choices_outrank_the_services() -> None:
+    """Language, task, hints and the kind of finals are the session's own (client-S1)."""
+    speech = chosen(
+        language="de", task="translate", prompt="a", hotwords="b", final="consistent"
+    ).speech
+
+    assert (speech.language, speech.task, speech.prompt, speech.hotwords, speech.final) == (
+        "de", "translate", "a", "b", "consistent",
+    )  # fmt: skip
+
+
+def test_words_that_nobody_reads_are_not_aligned() -> None:
+    """`words=none` saves the service the work; `interim` asks for more of it (client-S1)."""
+    none, interim = chosen(words="none").speech, chosen(words="interim").speech
+
+    assert (none.word_times, none.interim_words) == (False, False)
+    assert (interim.word_times, interim.interim_words) == (True, True)
