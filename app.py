@@ -34,6 +34,7 @@ from stt.sources import Sources
 from stt.speech.endpointing import EndpointingOptions
 from stt.speech.options import SpeechOptions
 from stt.speech.policy import PolicyOptions
+from stt.speech.silero import Silero
 from stt.speech.vad import VadOptions
 from stt.store.table import open_store
 from stt_config import Settings, unknown_names
@@ -120,7 +121,7 @@ def build_service(settings: Settings, metrics: Metrics, engine: Engine | None) -
             ready=lambda: service.is_ready,
             abilities=lambda: service.abilities,
         ),
-        load=lambda: metering.watched(_engine(settings) if engine is None else engine),
+        load=lambda: metering.watched(_loaded(settings, engine)),
         pool_options=PoolOptions(settings.num_workers, settings.max_batch),
         transcript_ttl=settings.transcript_ttl_s,
         observe=metering.job_done,
@@ -129,6 +130,14 @@ def build_service(settings: Settings, metrics: Metrics, engine: Engine | None) -
     )
     metering.watch(manager, queue, timers)
     return service
+
+
+def _loaded(settings: Settings, engine: Engine | None) -> Engine:
+    """What recognises speech; with it what hears it, so that the first session need not wait."""
+    engine = _engine(settings) if engine is None else engine
+    if settings.vad == "hybrid":
+        Silero()
+    return engine
 
 
 def _engine(settings: Settings) -> Engine:
@@ -151,7 +160,7 @@ def _speech(settings: Settings) -> SpeechOptions:
         language=settings.language,
         step=settings.step_ms / 1000,
         final=settings.final,
-        vad=VadOptions(onset_margin=settings.vad_margin_db),
+        vad=VadOptions(onset_margin=settings.vad_margin_db, hybrid=settings.vad == "hybrid"),
         endpointing=_endpointing(settings),
         policy=_policy(settings),
     )

@@ -117,6 +117,9 @@ class Settings:
     window_s: float = row(
         "STT_WINDOW_S", 6.0, number(3, 25), "Audio in s above which an interim's window is cut."
     )
+    vad: Literal["hybrid", "energy"] = row(
+        "STT_VAD", "hybrid", choice("hybrid", "energy"), "What tells speech from other sounds."
+    )
     vad_margin_db: float = row(
         "STT_VAD_MARGIN_DB", 6.0, number(1, 40), "How far speech must rise above the noise, in dB."
     )

@@ -30,6 +30,7 @@ BAD = {
     "STT_COMMIT": "never",
     "STT_FINAL": "worst",
     "STT_WINDOW_S": "30",
+    "STT_VAD": "webrtc",
     "STT_VAD_MARGIN_DB": "nan",
     "STT_ENCODER_CONTEXT": "half",
     "STT_FAKE_DELAY_MS": "-1",

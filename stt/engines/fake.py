@@ -26,9 +26,15 @@ REMEMBERED = 1000  # windows kept for tests; a load test must not fill the memor
 
 
 def count_up(window: Window) -> str:
-    """The default script: a digit per half second, "one two ... nine zero one ..."."""
-    words = int(window.seconds / WORD_SECONDS)
-    return " ".join(NUMBERS[index % len(NUMBERS)] for index in range(1, words + 1))
+    """The default script: a digit per half second, "one two ... nine zero one ...".
+
+    A window whose prefix ends on a digit goes on from there: its first words were cut off.
+    """
+    words, forced = int(window.seconds / WORD_SECONDS), window.prefix.split()
+    first = (
+        NUMBERS.index(forced[-1]) + 1 - len(forced) if forced[-1:] and forced[-1] in NUMBERS else 1
+    )
+    return " ".join(NUMBERS[(first + at) % len(NUMBERS)] for at in range(words))
 
 
 class FakeEngine:

@@ -11,7 +11,7 @@ from tests.live import Stream
 from tests.speech import speech
 
 FRAME = 3200  # bytes of 100 ms
-FAKE = {"STT_ENGINE": "fake"}
+FAKE = {"STT_ENGINE": "fake", "STT_VAD": "energy"}  # its voices are synthetic buzzes
 FAST = FAKE | {"STT_AUDIO_RATE": "1000", "STT_AUDIO_BURST_S": "600"}
 """The fake engine, and audio taken as fast as it comes."""
 
