@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from benchmarks.costed import costed_app
 from benchmarks.random_model import make
+from tests.sockets import until
 
 
 @pytest.fixture(name="service")
@@ -24,10 +23,7 @@ def _service(tmp_path, monkeypatch):
 
 def test_the_service_is_made_from_the_environment(service):
     """The model is that of STT_MODEL, its costs are measured, and it becomes ready."""
-    deadline = time.monotonic() + 10
-    while not service.is_ready:
-        assert time.monotonic() < deadline, "not ready"
-        time.sleep(0.01)
+    until(lambda: service.is_ready, 10.0)
 
     assert service.engine.name.startswith("scripted on faster-whisper nano")
     assert service.engine.costs.encode_s(500) > 0

@@ -55,7 +55,8 @@ class FasterWhisperEngine:
         profile = ModelProfile.of_model(Path(folder), options.profile)
         loaded = load(folder, options)
         self._whisper = loaded.whisper
-        self._aligns = loaded.word_times
+        self.word_times = loaded.word_times
+        """Whether the model can say when its words were spoken; else they have no times."""
         self._context = AdaptiveContext(
             EncoderContext.parse(options.encoder_context, profile.context)
         )
@@ -81,7 +82,9 @@ class FasterWhisperEngine:
         )
         self.costs = CostTable()
         if options.calibrate:
-            self.costs = whisper_costs.measured(self._whisper.model, english, aligns=self._aligns)
+            self.costs = whisper_costs.measured(
+                self._whisper.model, english, aligns=self.word_times
+            )
 
     @property
     def encoder_context(self) -> EncoderContext:
@@ -140,12 +143,12 @@ class FasterWhisperEngine:
             doubtful = [job for job in group if self._looks_wrong(job, short=length < FULL)]
             for job in group:
                 self._context.note(job.window.kind, length, retried=job in doubtful)
-            if self._aligns:
+            if self.word_times:
                 self._decoder.align([job for job in group if job not in doubtful], encoded)
             wrong += doubtful
         if wrong:
             encoded = self._decoder.decode(wrong, FULL, again=True)
-            if self._aligns:
+            if self.word_times:
                 self._decoder.align(wrong, encoded)
         with self._lock:
             self.short_context_retries += len(wrong)
