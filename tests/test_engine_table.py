@@ -35,7 +35,9 @@ def test_unknown_engine_is_named():
 def test_demo_model_is_loaded_from_its_folder(caplog):
     """A folder as STT_MODEL is served, without a warning."""
     with caplog.at_level(logging.WARNING, "stt.engines"):
-        engine = create_engine("faster-whisper", EngineOptions(model=str(DEMO_MODEL), device="cpu"))
+        engine = create_engine(
+            "faster-whisper", EngineOptions(model=str(DEMO_MODEL), device="cpu", calibrate=False)
+        )
     engine.close()
 
     assert engine.name == "faster-whisper demo int8 on cpu"
@@ -48,7 +50,7 @@ def test_demo_model_as_last_resort_warns_loudly(caplog, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr("stt.engines.models.HuggingFaceHub.cached", lambda self, repository: None)
-    engine = create_engine("faster-whisper", EngineOptions(device="cpu"))
+    engine = create_engine("faster-whisper", EngineOptions(device="cpu", calibrate=False))
     engine.close()
 
     (record,) = caplog.records

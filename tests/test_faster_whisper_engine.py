@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 import math
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from faster_whisper import WhisperModel
 
 from benchmarks.wer import WordErrors, load, manifest, normalise, utterances
-from stt.engines import whisper_decoder, whisper_loading
+from stt.costs import CostTable
+from stt.engines import whisper_decoder, whisper_encoder, whisper_features, whisper_loading
 from stt.engines.base import Engine
 from stt.engines.faster_whisper import FasterWhisperEngine
 from stt.engines.models import ModelSource
 from stt.engines.options import DEMO_MODEL, EngineOptions
+from stt.engines.profile import ModelProfile
+from stt.engines.whisper_encoder import Encoded
 from stt.errors import EngineError, SettingError
 from stt.events import SAMPLE_RATE, Hypothesis, Kind, Samples, Window
 
@@ -23,10 +27,15 @@ DEMO = ModelSource(str(DEMO_MODEL), "folder", name="demo")
 FILES = {file["file"]: file for file in manifest()}
 
 
+def loaded(**options) -> FasterWhisperEngine:
+    """The demo model on the CPU, its costs not measured, to save the time."""
+    return FasterWhisperEngine(DEMO, EngineOptions(device="cpu", calibrate=False, **options))
+
+
 @pytest.fixture(name="engine", scope="module")
 def _engine():
     """The demo model with two workers, loaded once."""
-    engine = FasterWhisperEngine(DEMO, EngineOptions(device="cpu", num_workers=2))
+    engine = loaded(num_workers=2)
     yield engine
     engine.close()
 
@@ -53,6 +62,7 @@ def test_engine_describes_itself(engine):
     assert described.name == "faster-whisper demo int8 on cpu"
     assert described.model == "demo"
     assert described.multilingual
+    assert described.n_mels == 80
     assert {"en", "de", "es", "hi", "zh"} <= described.languages
     assert "yue" not in described.languages  # this vocabulary has no such token
 
@@ -124,8 +134,46 @@ def mixed_windows() -> list[Window]:
     growing = load("en_growing.flac")
     for seconds in (0.5, 2, 3.5, 4, 6):
         samples = growing[: round(seconds * SAMPLE_RATE)]
-        windows += [Window(samples, Kind.INTERIM, "en"), Window(samples, Kind.INTERIM)]
-    return windows
+        windows += [Window(samples, Kind.INTERIM, language="en"), Window(samples, Kind.INTERIM)]
+    return windows + searched_windows()
+
+
+def searched_windows() -> list[Window]:
+    """Windows that are decoded with beams, hot words and previous text."""
+    names = ("en_short_02.flac", "en_short_07.flac", "en_short_09.flac")
+    windows = [final(first(name), beam=5) for name in names]
+    windows += [final(first(name), beam=2, word_times=True) for name in names]
+    return [
+        *windows,
+        final(first("de_short_01.flac"), language=None, beam=5),
+        final(first("hi_short_01.flac"), language="hi", beam=5, word_times=True),
+        final(first("en_short_02.flac"), beam=5, prefix="How many months"),
+        final(first("en_short_02.flac"), hotwords="months", previous="One two three. " * 20),
+        final(first("en_short_02.flac"), hotwords="months", beam=5),
+        final(np.zeros(2 * SAMPLE_RATE, np.float32), beam=5),
+    ]
+
+
+def test_features_give_the_hypothesis_of_their_samples(engine):
+    """A window may bring its log-mel instead of its samples, and nothing changes (REC-02)."""
+    filters = whisper_features.mel_filters(80)
+    for window in mixed_windows()[::3]:
+        features = whisper_features.log_mel(window.samples, filters)
+        brought = dataclasses.replace(window, samples=np.zeros(0, np.float32), features=features)
+
+        (expected,), (answer,) = engine.transcribe([window]), engine.transcribe([brought])
+
+        assert answer.text == expected.text
+        assert answer.language == expected.language
+        assert answer.average_logprob == pytest.approx(expected.average_logprob, abs=1e-3)
+
+
+def test_features_of_another_model_are_refused(engine):
+    """128 mel bands for a model of 80 are an EngineError that says so."""
+    window = Window(np.zeros(0, np.float32), Kind.FINAL, features=np.zeros((200, 128), np.float32))
+
+    with pytest.raises(EngineError, match=r"shape \(200, 128\): demo hears 80 bands"):
+        engine.transcribe([window])
 
 
 def test_hypotheses_are_the_same_alone_and_in_any_batch(engine):
@@ -276,53 +324,158 @@ def test_unknown_language_is_named(engine):
         engine.transcribe([final(first("en_short_02.flac"), language="xx")])
 
 
-def test_previous_text_comes_in_classes(engine):
-    """Previous text is cut to 64 or 32 tokens or left out; a client's prompt is kept (REC-11)."""
-    lengths = {}
-    seen = engine._decoder._model.generate
+class Spied:
+    """The engine's model, its calls noted; the rest is the model's."""
 
-    def spy(features, prompts, **options):
-        lengths[len(prompts[0])] = prompts[0]
-        return seen(features, prompts, **options)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine._decoder, "_model", _Spied(engine._decoder._model, spy))
-        samples = first("en_short_02.flac")
-        for previous in ("one two", "one " * 40, "one " * 100):
-            engine.transcribe([final(samples, previous=previous)])
-        engine.transcribe([final(samples, prompt="Hark")])
-        engine.transcribe([final(samples, prompt="Hark", previous="one " * 100)])
-
-    start = 4  # start mark, language, task, no timestamps
-    hark = len(engine._whisper.hf_tokenizer.encode(" Hark", add_special_tokens=False).ids)
-    assert sorted(lengths) == [start, start + 1 + hark, start + 1 + 32, start + 1 + 64]
-
-
-class _Spied:
-    """A model whose ``generate`` is another; the rest is the model's."""
-
-    def __init__(self, model, generate):
+    def __init__(self, model, device="cpu") -> None:
         self._model = model
-        self.generate = generate
+        self.device = device
+        self.encoded: list[int] = []
+        """Windows of each call of ``encode``."""
+        self.generated: list[dict] = []
+        """Prompts and options of each call of ``generate``."""
+
+    def encode(self, features):
+        """Note the batch."""
+        self.encoded.append(features.shape[0])
+        return self._model.encode(features)
+
+    def generate(self, encoded, prompts, **options):
+        """Note what was asked."""
+        self.generated.append(options | {"prompts": prompts})
+        return self._model.generate(encoded, prompts, **options)
 
     def __getattr__(self, name):
         return getattr(self._model, name)
 
 
+@pytest.fixture(name="spied")
+def _spied(engine, monkeypatch):
+    """The model of the engine, for one test with a spy around it."""
+    spied = Spied(engine._decoder._model)
+    monkeypatch.setattr(engine._decoder, "_model", spied)
+    return spied
+
+
+def test_windows_of_one_class_are_decoded_in_one_call(engine, spied):
+    """Windows of equal encoder length, context length and beam share a call (REC-65)."""
+    samples = first("en_short_02.flac")
+    longer = first("en_short_07.flac")
+
+    engine.transcribe([final(samples), final(longer, prefix="How"), final(longer, language="de")])
+    assert [len(call["prompts"]) for call in spied.generated] == [3]
+
+    spied.generated.clear()
+    engine.transcribe(
+        [final(samples, beam=5), final(longer, beam=5), final(samples), final(samples, prompt="So")]
+    )
+    assert [(len(call["prompts"]), call["beam_size"]) for call in spied.generated] == [
+        (2, 5),
+        (1, 1),
+        (1, 1),
+    ]
+
+
+def test_gpu_never_takes_encoder_outputs_through_the_host(engine, spied, monkeypatch):
+    """On CUDA windows are encoded in one call, and the few that differ again (REC-76)."""
+    spied.device = "cuda"
+    without_copies = SimpleNamespace(zeros=np.zeros, float32=np.float32)
+    monkeypatch.setattr(whisper_encoder, "np", without_copies)
+    windows = [final(first("en_short_02.flac")), final(first("en_short_07.flac"))]
+
+    answers = engine.transcribe(windows)
+    assert spied.encoded == [2]
+
+    spied.encoded.clear()
+    mixed = engine.transcribe([windows[0], dataclasses.replace(windows[1], prompt="So")])
+    assert spied.encoded == [2, 1, 1]
+    assert mixed[0].text == answers[0].text == "How many months are beside the garden?"
+
+
+def test_second_decode_has_no_previous_text_and_repeats_nothing(engine, spied, monkeypatch):
+    """What a client asked for stays; previous text goes, phrases come once (REC-28)."""
+    monkeypatch.setattr(engine, "_looks_wrong", lambda job, *, short: short)
+    window = final(
+        first("en_short_02.flac"), previous="One two three. " * 30, hotwords="Hark", prompt="George"
+    )
+
+    (answer,) = engine.transcribe([window])
+
+    once, again = spied.generated
+    english = engine._tokenizer("transcribe", "en")
+    clients = [*english.encode(" Hark"), *english.encode(" George")]
+    assert len(once["prompts"][0]) == 1 + len(clients) + 32 + 4
+    assert again["prompts"][0][1:-4] == clients
+    assert (once["no_repeat_ngram_size"], again["no_repeat_ngram_size"]) == (0, 3)
+    assert answer.text == "How many months are beside the garden?"
+
+
+def test_text_that_never_ends_says_so(engine, monkeypatch):
+    """A hypothesis that reached its cap in the second decode, too, is marked (REC-15)."""
+    monkeypatch.setattr(whisper_decoder.whisper_prompt, "most_new_tokens", lambda *_, **__: 3)
+
+    for beam in (1, 5):
+        (answer,) = engine.transcribe([final(first("en_short_02.flac"), beam=beam)])
+
+        assert answer.capped
+        assert answer.text == "How many months"
+
+
+def test_interims_that_fail_often_get_more_encoder_input(monkeypatch, caplog):
+    """More than 5 % second decodes: the minimum of that kind goes up one step (REC-45)."""
+    engine = loaded(encoder_context="2")
+    monkeypatch.setattr(engine, "_looks_wrong", lambda job, *, short: short)
+    interim = Window(first("en_short_02.flac")[:SAMPLE_RATE], Kind.INTERIM, language="en")
+    assert engine.frames(Kind.INTERIM, 0.5) == 200
+
+    for _ in range(2):
+        engine.transcribe([interim] * 3)
+
+    assert engine.frames(Kind.INTERIM, 0.5) == 250
+    assert engine.frames(Kind.FINAL, 0.5) == 200
+    assert engine.encoder_context.min_interim == 250
+    assert caplog.text.count("had to be decoded again") == 1
+    engine.close()
+
+
+def test_profile_of_the_model_is_heeded(tmp_path):
+    """Encoder lengths and previous text come from the profile (REC-41, REC-11)."""
+    file = tmp_path / "profile.json"
+    ModelProfile(100, 200, 64, previous_tokens=0).write(file)
+    engine = loaded(profile=file)
+    spied = Spied(engine._decoder._model)
+    engine._decoder._model = spied
+
+    engine.transcribe([final(first("en_short_02.flac"), previous="one " * 100)])
+
+    assert (engine.frames(Kind.INTERIM, 0.2), engine.frames(Kind.FINAL, 0.2)) == (100, 200)
+    assert len(spied.generated[0]["prompts"][0]) == 4
+    engine.close()
+
+
+def test_costs_are_measured_at_the_start():
+    """An engine knows what its calls cost here, unless it is told not to look (REC-67)."""
+    assert loaded().costs == CostTable()
+
+    engine = FasterWhisperEngine(DEMO, EngineOptions(device="cpu"))
+    engine.close()
+
+    assert 0 < engine.costs.batch_s(500, 20, 1) < engine.costs.batch_s(500, 20, 8) < 60
+
+
 def test_capped_decode_is_repeated_once_at_30_s(engine, monkeypatch):
     """A text that reaches its token cap on short input is decoded again at 3000 frames (REC-44)."""
     lengths = []
-    encode = whisper_decoder.Decoder._encode
 
-    def spy(self, jobs, length):
+    def spy(model, jobs, length):
         lengths.append(length)
-        return encode(self, jobs, length)
+        return Encoded(model, jobs, length)
 
     def few(tokenizer, seconds, *, generous):
         return 100 if generous else 3
 
-    monkeypatch.setattr(whisper_decoder.Decoder, "_encode", spy)
-    monkeypatch.setattr(whisper_decoder.whisper_tokens, "most_new_tokens", few)
+    monkeypatch.setattr(whisper_decoder, "Encoded", spy)
+    monkeypatch.setattr(whisper_decoder.whisper_prompt, "most_new_tokens", few)
     before = engine.short_context_retries
     samples = first("en_short_02.flac")
 
@@ -332,13 +485,14 @@ def test_capped_decode_is_repeated_once_at_30_s(engine, monkeypatch):
     assert engine.short_context_retries == before + 1
     assert answers[0].text == "How many months are beside the garden?"
     assert answers[0].words[-1].end > 1
+    assert not answers[0].capped
     assert answers[1].text == ""
 
 
 def test_window_with_a_smaller_cap_is_scored_as_alone(engine, monkeypatch):
     """In a batch with a longer window a capped one still has the score it has alone (REC-70)."""
     monkeypatch.setattr(
-        whisper_decoder.whisper_tokens,
+        whisper_decoder.whisper_prompt,
         "most_new_tokens",
         lambda tokenizer, seconds, *, generous: 3 if seconds < 4 else 60,
     )
@@ -355,7 +509,7 @@ def test_window_with_a_smaller_cap_is_scored_as_alone(engine, monkeypatch):
 
 def test_full_context_gives_the_same_words():
     """``STT_ENCODER_CONTEXT=full`` is one switch away and needs no guard (REC-46)."""
-    engine = FasterWhisperEngine(DEMO, EngineOptions(device="cpu", encoder_context="full"))
+    engine = loaded(encoder_context="full")
 
     (answer,) = engine.transcribe([final(first("en_short_02.flac"))])
     engine.close()
@@ -375,7 +529,7 @@ def test_translation_is_asked_for(engine):
 
 def test_closed_engine_refuses():
     """After close nothing is recognised; closing twice is fine."""
-    engine = FasterWhisperEngine(DEMO, EngineOptions(device="cpu"))
+    engine = loaded()
     engine.close()
     engine.close()
 
@@ -439,7 +593,7 @@ def test_auto_falls_back_to_the_cpu(monkeypatch, caplog):
     """STT_DEVICE=auto serves from the CPU when the GPU does not compute, and says why."""
     break_cuda(monkeypatch)
 
-    engine = FasterWhisperEngine(DEMO, EngineOptions(device="auto"))
+    engine = FasterWhisperEngine(DEMO, EngineOptions(device="auto", calibrate=False))
     engine.close()
 
     assert engine.name == "faster-whisper demo int8 on cpu"
@@ -487,7 +641,7 @@ def test_gpu_gives_the_words_of_the_cpu(engine):
     """On a GPU, encoding in the batch, the words are the same (REC-76)."""
     if not whisper_loading.ctranslate2.get_cuda_device_count():
         pytest.skip("no NVIDIA GPU here")
-    gpu = FasterWhisperEngine(DEMO, EngineOptions(device="cuda"))
+    gpu = FasterWhisperEngine(DEMO, EngineOptions(device="cuda", calibrate=False))
     windows = [final(first("en_short_02.flac"), word_times=True), final(first("en_short_07.flac"))]
 
     assert [answer.text for answer in gpu.transcribe(windows)] == [
