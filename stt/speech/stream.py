@@ -219,7 +219,8 @@ class SpeechStream:
         self._awaiting.append(utterance)
 
     def _request(self, kind: Kind, utterance: Utterance) -> Request:
-        request = Request(self._numbers, kind, utterance.number)
+        seconds = (self._tape.end - utterance.audio_start) / SAMPLE_RATE
+        request = Request(self._numbers, kind, utterance.number, seconds)
         self._numbers += 1
         self._requests.append(request)
         return request
