@@ -13,6 +13,7 @@ from stt.costs import TOKENS_PER_SECOND, CostTable
 from stt.events import Kind
 from stt_job import Job
 
+BUSY_BATCH = 4  # finals of one shape that meet when finals fill the workers; see Plan.busy_cost
 LONGEST = 30.0  # s; no window is longer, however long its job waited (Window.samples)
 
 Shape: TypeAlias = tuple[int, Hashable]
@@ -67,6 +68,13 @@ class Plan:
             return 0.0
         frames = self.frames(kind, min(seconds, LONGEST))
         return self.costs.batch_s(frames, TOKENS_PER_SECOND * seconds, batch) / batch
+
+    def busy_cost(self, kind: Kind, seconds: float) -> float:
+        """The same when workers are busy: then some of its shape meet, and share a call."""
+        most = min(BUSY_BATCH, self.options.max_items)
+        frames = self.frames(kind, min(seconds, LONGEST))
+        batch = next((n for n in range(most, 1, -1) if self.fits(frames, seconds, n)), 1)
+        return self.cost(kind, seconds, batch)
 
     def work(self, kind: Kind, seconds: float) -> float:
         """What a window is charged to its tenant: its cost, or its length where costs are unknown.

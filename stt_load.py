@@ -72,11 +72,7 @@ class _Slice:
 
     number: int
     accepted: float = 0.0
-    """Engine seconds of the finals that came, each as if alone."""
-    alone: float = 0.0
-    """Of the finals that ran, the same."""
-    shared: float = 0.0
-    """Of the finals that ran, in their batches."""
+    """Predicted engine seconds of the finals that came."""
     waits: _Tally = field(default_factory=_Tally)
     delays: _Tally = field(default_factory=_Tally)
 
@@ -120,7 +116,7 @@ class LoadMonitor:
         """A job with about so much audio was accepted by the queue."""
         if kind in FINALS:
             with self._lock:
-                self._now().accepted += self._plan.cost(kind, seconds)
+                self._now().accepted += self._plan.busy_cost(kind, seconds)
 
     def done(self, report: JobReport) -> None:
         """A worker is done with a job."""
@@ -128,8 +124,6 @@ class LoadMonitor:
         with self._lock:
             now = self._now()
             if report.kind in FINALS:
-                now.alone += self._plan.cost(report.kind, report.audio_s)
-                now.shared += self._plan.cost(report.kind, report.audio_s, report.batch)
                 now.waits.add(report.wait_s, options.max_wait, options.relief)
             elif report.delay_steps is not None:
                 now.delays.add(report.delay_steps, options.max_steps, options.relief)
@@ -140,7 +134,7 @@ class LoadMonitor:
     def load(self) -> float:
         """What finals alone take of the workers: 1.0 is all of them.
 
-        Predicted from all that were accepted, at the price they have in their batches lately.
+        Predicted of all that were accepted, at their price in the batches of busy workers.
         """
         with self._lock:
             return self._load()
@@ -177,11 +171,8 @@ class LoadMonitor:
     # The lock is held.
 
     def _load(self) -> float:
-        recent = self._recent()
-        alone, shared = sum(each.alone for each in recent), sum(each.shared for each in recent)
-        saved = shared / alone if alone else 1.0
-        accepted = sum(each.accepted for each in recent)
-        return accepted * saved / (self._options.window * self._workers)
+        accepted = sum(each.accepted for each in self._recent())
+        return accepted / (self._options.window * self._workers)
 
     def _now(self) -> _Slice:
         """The slice of this moment."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stt.events import Kind
-from stt_batches import Batch, Plan
+from stt_batches import Batch, BatchOptions, Plan
 from stt_job import Job
 from tests.queue_jobs import TINY, job, labels, tiny
 
@@ -74,10 +74,21 @@ def test_the_longest_window_decides_how_many_steps_a_batch_decodes() -> None:
 
 
 def test_a_window_in_a_batch_is_cheaper_than_alone() -> None:
-    """The share of a batch is what admission reckons with (REC-74)."""
+    """It shares the call and the steps; a tenant is charged as if alone."""
     plan = tiny()
 
     assert plan.cost(Kind.FINAL, 5.0) == pytest.approx(TINY.batch_s(500, 20, 1))
     assert plan.cost(Kind.FINAL, 5.0, 8) == pytest.approx(TINY.batch_s(500, 20, 8) / 8)
     assert plan.work(Kind.FINAL, 5.0) == plan.cost(Kind.FINAL, 5.0)
     assert plan.work(Kind.FINAL, 0.0) == 0.0
+
+
+def test_busy_workers_share_calls_as_far_as_the_cap_allows() -> None:
+    """Four finals of a shape meet then, fewer where they would cost too much (REC-74)."""
+    short, long = tiny(), tiny(frames=lambda kind, seconds: 1000)
+    single = Plan(short.frames, TINY, BatchOptions(max_items=1))
+
+    assert short.busy_cost(Kind.FINAL, 5.0) == short.cost(Kind.FINAL, 5.0, 4)
+    assert long.busy_cost(Kind.FINAL, 5.0) == long.cost(Kind.FINAL, 5.0, 2)
+    assert single.busy_cost(Kind.FINAL, 5.0) == single.cost(Kind.FINAL, 5.0)
+    assert short.busy_cost(Kind.FINAL, 0.0) == 0.0

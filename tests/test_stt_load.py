@@ -13,9 +13,9 @@ PLAN = tiny()
 WINDOW = LoadOptions().window
 
 
-def report(kind: Kind = Kind.FINAL, *, wait: float = 0.0, batch: int = 1) -> JobReport:
+def report(kind: Kind = Kind.FINAL, *, wait: float = 0.0) -> JobReport:
     """A job of 5 s of audio that went well."""
-    return JobReport(kind, wait, 0.1, 5.0, late=False, failed=False, batch=batch)
+    return JobReport(kind, wait, 0.1, 5.0, late=False, failed=False)
 
 
 def interim(steps: float) -> JobReport:
@@ -39,8 +39,8 @@ class Room:
         return self.overdue
 
     def accept(self, load: float, kind: Kind = Kind.FINAL) -> None:
-        """Finals that take so much of one worker, alone, over the window."""
-        for _ in range(round(load * WINDOW / PLAN.cost(kind, 5.0))):
+        """Jobs that take so much of one worker over the window."""
+        for _ in range(round(load * WINDOW / PLAN.busy_cost(kind, 5.0))):
             self.monitor.accepted(kind, 5.0)
 
 
@@ -63,20 +63,6 @@ def test_the_load_is_what_finals_cost_of_the_workers() -> None:
     room.accept(5.0, Kind.BULK)
 
     assert room.monitor.load == pytest.approx(0.5, abs=0.01)
-
-
-def test_finals_cost_what_they_cost_in_their_batches() -> None:
-    """What batching has saved lately is taken off the prediction."""
-    room = Room()
-    room.accept(0.8)
-    assert not room.monitor.admits()
-
-    for _ in range(16):
-        room.monitor.done(report(batch=8))
-
-    saved = PLAN.cost(Kind.FINAL, 5.0, 8) / PLAN.cost(Kind.FINAL, 5.0)
-    assert room.monitor.load == pytest.approx(0.8 * saved, abs=0.01)
-    assert room.monitor.admits()
 
 
 def test_too_many_finals_close_the_door_and_it_opens_by_itself() -> None:
