@@ -41,6 +41,7 @@ from stt_config import Settings, unknown_names
 from stt_connection import ConnectionOptions
 from stt_ingest import JobQueue
 from stt_job import QueueOptions
+from stt_load import LoadMonitor, LoadOptions
 from stt_metering import Metering
 from stt_recorder import Recorder, RecorderOptions
 from stt_service import PoolOptions, Service
@@ -95,7 +96,12 @@ def build_service(settings: Settings, metrics: Metrics, engine: Engine | None) -
     )
     store = open_store(settings.store, max_chunks_per_tenant=settings.max_chunks_per_tenant)
     timers = Timers()
-    metering = Metering(metrics, settings.queue_overflow_policy)
+    monitor = LoadMonitor(
+        LoadOptions(admission=settings.admission),
+        workers=settings.num_workers,
+        waiting=queue.overdue,
+    )
+    metering = Metering(metrics, settings.queue_overflow_policy, monitor)
     manager = SessionManager(
         ManagerOptions(settings.outbox_size, settings.max_message_bytes),
         queue=queue,
@@ -119,10 +125,13 @@ def build_service(settings: Settings, metrics: Metrics, engine: Engine | None) -
             observer=metering,
             publish=manager.publish,
             ready=lambda: service.is_ready,
+            admits=metering.admits,
             abilities=lambda: service.abilities,
         ),
         load=lambda: metering.watched(_loaded(settings, engine)),
         pool_options=PoolOptions(settings.num_workers, settings.max_batch),
+        monitor=monitor,
+        admits=metering.admits,
         transcript_ttl=settings.transcript_ttl_s,
         observe=metering.job_done,
         announce=lambda ready: announce(ready.state(), settings.host, settings.port),
@@ -193,7 +202,7 @@ def _open_gate(
     gate.install_gate(
         app,
         allowed_origins=settings.allowed_origins,
-        capacity=lambda: service.is_ready,
+        capacity=service.takes_sessions,
         most_sockets=settings.max_sessions,
         max_body_bytes=settings.max_content_length,
         authenticate=access.asking(auth),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from stt.errors import NotReady, SessionInUse
 from stt.ids import checked_id
-from stt.replies import Opened, Transcript
+from stt.replies import Degraded, Opened, Transcript
 from stt.store.base import TranscriptStore
 from stt_ingest import JobQueue
 from stt_outbox import Outbox
@@ -55,6 +55,7 @@ class SessionManager:
         self._subscribers: dict[str, dict[str, Session]] = {}
         self._leaving: weakref.WeakSet[Session] = weakref.WeakSet()  # gone, finals still to come
         self._draining = False
+        self._degraded = False
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -75,6 +76,11 @@ class SessionManager:
         """Whether the service is shutting down."""
         return self._draining
 
+    @property
+    def degraded(self) -> bool:
+        """Whether clients were told that interims come late."""
+        return self._degraded
+
     def open(self, tenant: str, options: SessionOptions, *, session_id: str | None) -> Session:
         """A new session with its greeting in its outbox (native HC1).
 
@@ -91,6 +97,8 @@ class SessionManager:
             if named in self._sessions:
                 raise SessionInUse(f"session {named} is connected already")
             self._sessions[named] = session
+            if self._degraded:
+                outbox.put(Degraded(active=True))
             if options.subscribe:
                 self._subscribers.setdefault(tenant, {})[named] = session
         self._around.observer.session_opened()
@@ -122,6 +130,24 @@ class SessionManager:
             for session in self._subscribers.get(tenant, {}).values():
                 if session.id != transcript.session_id:
                     session.overhear(transcript)
+
+    def tell_degraded(self, active: bool) -> None:
+        """Tell every client that interims come late, or no longer; once each (REC-74).
+
+        One that connects meanwhile hears it after its greeting.
+        """
+        with self._lock:
+            if active == self._degraded:
+                return
+            self._degraded = active
+            for session in self._sessions.values():
+                session.outbox.put(Degraded(active))
+        log.log(
+            logging.WARNING if active else logging.INFO,
+            "interims come late: there is more speech than this machine can follow"
+            if active
+            else "interims come in time again",
+        )
 
     def stop_admitting(self) -> None:
         """Refuse new sessions from now on; the first step of the drain (RT-44)."""

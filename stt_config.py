@@ -139,8 +139,12 @@ class Settings:
         "STT_NUM_WORKERS", usable_cores(), whole(1, 256), "Threads that run the model.",
         default_text="the number of usable cores",
     )  # fmt: skip
-    max_batch: int = row(
-        "STT_MAX_BATCH", 8, whole(1, 256), "Most windows a worker recognises in one call."
+    max_batch: int | None = row(
+        "STT_MAX_BATCH", None, optional(whole(1, 256)),
+        "Most windows a worker recognises in one call.", default_text="8; 32 on a GPU",
+    )  # fmt: skip
+    admission: bool = row(
+        "STT_ADMISSION", True, SWITCH, "Refuse new sessions and files while the load is too high."
     )
     max_queue_size: int = row(
         "STT_MAX_QUEUE_SIZE", 1000, whole(1, 1_000_000), "Most jobs that wait."

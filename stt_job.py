@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -10,7 +10,7 @@ from stt.errors import STTError
 from stt.events import Hypothesis, Kind, Window
 
 FINAL_DEADLINE = 0.3  # s a final may wait before it is late (recognition REC-63)
-
+FINALS = (Kind.FINAL, Kind.SPEC)  # of live streams; those of files are Kind.BULK
 
 Lane: TypeAlias = tuple[str, ...]
 """Whose job it is: ("session", tenant, id), ("http", tenant, chunk) or ("file", number).
@@ -44,8 +44,16 @@ class Job:
     """Part of something accepted already: it is never refused and never displaced."""
     yields: bool = False
     """Gives way to a waiting interim of its lane instead of taking its place."""
+    utterance: Hashable = None
+    """Within its lane; a final absorbs the waiting interim of its own utterance (REC-61)."""
     seconds: float = 1.0
-    """About how much audio; a worker corrects it once it has read the window."""
+    """About how much audio it has when it is enqueued."""
+    grows: bool = False
+    """More is said while it waits: its audio grows in real time, for it is read late (AD1)."""
+    step: float = 1.0
+    """Of an interim: seconds until it is late (recognition REC-63)."""
+    group: Hashable = None
+    """Only jobs of one group share a batch: task, prompt and beam (recognition REC-65)."""
     size: int = 0
     """Bytes of audio that it alone keeps in memory."""
     label: str = ""
@@ -53,6 +61,11 @@ class Job:
     enqueued: float = 0.0
     deadline: float = 0.0
     waiting: bool = field(default=False, repr=False)
+
+    @property
+    def is_live_interim(self) -> bool:
+        """An interim of a live stream: its delay is what `degraded` is about (REC-74)."""
+        return self.kind is Kind.INTERIM and self.grows
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +79,17 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
+class Overdue:
+    """How many of the waiting jobs have waited too long."""
+
+    finals: int = 0
+    interims: int = 0
+    """Of live streams."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobReport:
-    """How one job went, for the metrics."""
+    """How one job went, for the metrics and the load."""
 
     kind: Kind
     wait_s: float
@@ -78,3 +100,9 @@ class JobReport:
     late: bool
     """Ended after its deadline (recognition REC-69)."""
     failed: bool
+    batch: int = 1
+    """Windows in its call of the engine."""
+    first: bool = True
+    """The first of its batch: one in each batch is."""
+    delay_steps: float | None = None
+    """Of an interim of a live stream: from enqueue to its answer, in steps (REC-74)."""

@@ -16,6 +16,7 @@ from stt.errors import Dropped
 from stt.metrics import Metrics
 from stt_ingest import JobQueue
 from stt_job import JobReport
+from stt_load import LoadMonitor
 from stt_timers import Timers
 
 T = TypeVar("T")
@@ -25,10 +26,11 @@ PROBE_SLEEP = 0.01  # s
 
 
 class Metering:
-    """The observer of sessions, workers and the store."""
+    """The observer of sessions, workers and the store; it feeds the metrics and the load."""
 
-    def __init__(self, metrics: Metrics, overflow: str) -> None:
+    def __init__(self, metrics: Metrics, overflow: str, monitor: LoadMonitor) -> None:
         self._metrics = metrics
+        self._monitor = monitor
         self._overflow = overflow
         self._retries = 0
         self._lock = threading.Lock()  # guards the count of retries
@@ -39,11 +41,20 @@ class Metering:
         self.error = metrics.error
         self.session_opened = metrics.session_opened
         self.replaced = metrics.replaced
+        self.loops_cut = metrics.loops_cut
+        self.job_accepted = monitor.accepted
 
     def watched(self, engine: T) -> T:
         """Count the engine's retries from now on; the engine, for chaining."""
         self._engine = engine
         return engine
+
+    def admits(self, what: str) -> bool:
+        """Whether the load allows a new session, chunk or file; a refusal is counted (REC-74)."""
+        if self._monitor.admits():
+            return True
+        self._metrics.admission_refused(what)
+        return False
 
     def job_refused(self, code: str) -> None:
         """The queue refused a job, or displaced one."""
@@ -65,6 +76,9 @@ class Metering:
 
     def job_done(self, report: JobReport) -> None:
         """A worker is done with a job."""
+        self._monitor.done(report)
+        if report.first:
+            self._metrics.batch_done(report.batch)
         kind = report.kind.name.lower()
         self._metrics.job_waited(report.wait_s, kind)
         self._metrics.job_done(report.audio_s, report.run_s, kind)
@@ -84,6 +98,8 @@ class Metering:
         gauge("hark_sessions", lambda: float(len(manager)), state="open")
         gauge("hark_sessions", lambda: float(manager.leaving), state="leaving")
         gauge("hark_outbox_depth", lambda: float(manager.unsent))
+        gauge("hark_load", lambda: self._monitor.load)
+        gauge("hark_degraded", lambda: float(manager.degraded))
         for kind in queue.depth:
             gauge("hark_queue_depth", lambda kind=kind: float(queue.depth[kind]), kind=kind)  # type: ignore[misc]
         timers.every(PROBE_EVERY, self._probe)

@@ -12,7 +12,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 from stt.errors import SlowConsumer
-from stt.replies import Pong, Problem, Reply, Silence, Speech, Transcript
+from stt.replies import Degraded, Pong, Problem, Reply, Silence, Speech, Transcript
 
 OVERFLOW = 4  # times the bound that replies nobody may drop can reach (runtime RT-23)
 
@@ -44,8 +44,9 @@ class Outbox:
         """Add a reply; False when the outbox is closed. Never blocks, never raises.
 
         It is numbered here: `seq` strictly increases over all that a session says (native W25).
-        An interim takes the place of the waiting interim of its chunk, a pong that of the waiting
-        pong (native W17, W24). When full, the oldest reply that may be lost goes. When replies
+        An interim takes the place of the waiting interim of its chunk (native W24), a pong that of
+        the waiting pong (W17), word of the load that of the waiting word.
+        When full, the oldest reply that may be lost goes. When replies
         that may not be lost exceed four times the bound, the client is given up (native W24):
         it is told so and the outbox closes with 1013; its finals are in the store.
         """
@@ -69,6 +70,8 @@ class Outbox:
     def _key(self, reply: Reply) -> Hashable:
         if isinstance(reply, Pong):
             return "pong"
+        if isinstance(reply, Degraded):
+            return "degraded"
         if isinstance(reply, Transcript) and _may_be_lost(reply):
             return (reply.session_id, reply.chunk_id)
         return self._seq

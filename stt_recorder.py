@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 
-from stt.errors import Dropped, NotReady, STTError, Superseded
+from stt.errors import Dropped, NotReady, Overloaded, STTError, Superseded
 from stt.events import SAMPLE_RATE, Abilities, FinalChoice, Kind, Samples, Task
 from stt.replies import Transcript, Transcription
 from stt.speech.options import SpeechOptions
@@ -73,6 +73,7 @@ class Recorder:
         observer: SessionObserver,
         publish: Callable[[str, Transcript], None],
         ready: Callable[[], bool] = lambda: True,
+        admits: Callable[[str], bool] = lambda _: True,
         abilities: Callable[[], Abilities] = Abilities,
     ) -> None:
         self._options = options
@@ -81,6 +82,7 @@ class Recorder:
         self._observer = observer
         self._publish = publish
         self._ready = ready
+        self._admits = admits
         self._abilities = abilities
         self._lock = threading.Lock()
         self._chunks: OrderedDict[tuple[str, str], _Chunk] = OrderedDict()
@@ -89,11 +91,14 @@ class Recorder:
     def snapshot(self, tenant: str, chunk_id: str, samples: Samples) -> None:
         """Queue all audio of a chunk so far; replaces a waiting snapshot of it (native QU2).
 
-        Raises QueueFull or NotReady; the chunk's older audio, if any, stays queued then.
+        Raises QueueFull or NotReady; the chunk's older audio, if any, stays queued then. A chunk
+        that has begun is not refused for the load there is, a new one may be (REC-73).
         """
         self._require_model()
         with self._lock:
             before = self._chunks.get((tenant, chunk_id))
+        if before is None and not self._admits("chunk"):
+            raise Overloaded
         older = None if before is None else before.recording
         recording = Recording(
             samples,
@@ -172,6 +177,8 @@ class Recorder:
         ``final`` None: the service's default; ``best`` takes longer, and nothing is revised.
         """
         self._require_model()
+        if not self._admits("file"):
+            raise Overloaded
         speech = replace(
             self._speech(),
             language=language or self._options.speech.language,

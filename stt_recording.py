@@ -32,7 +32,7 @@ from stt.speech.options import SpeechOptions
 from stt.speech.stream import SpeechStream
 from stt_ingest import JobQueue
 from stt_job import Job, Lane
-from stt_submission import submit
+from stt_submission import batch_group, submit
 from stt_surroundings import SessionObserver
 
 BLOCK = 30 * SAMPLE_RATE  # samples heard at a time: keeps at most an utterance more in memory
@@ -65,6 +65,7 @@ class Recording:
         self._samples = samples
         self._seconds = len(samples) / SAMPLE_RATE
         self._stream = SpeechStream(_for_recordings(options))
+        self._group = batch_group(options, kind)
         self._tenant = tenant
         self._lane = lane
         self._kind = kind
@@ -121,6 +122,7 @@ class Recording:
         for event in self._stream.events():
             if isinstance(event, Final):
                 self._finals.append(event)
+                self._observer.loops_cut(event.loops)
             elif isinstance(event, Failed):
                 self._error = event.error
             elif isinstance(event, Ended):
@@ -137,6 +139,7 @@ class Recording:
             promised=self._begun and self._kind is Kind.BULK,
             yields=self._begun,  # a newer snapshot of the chunk may wait already
             seconds=seconds,
+            group=self._group,
             size=self._samples.nbytes,
             label=self._label,
         )

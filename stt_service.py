@@ -11,21 +11,24 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from session_manager import SessionManager
 from stt.engines.base import Engine
-from stt.errors import SettingError
+from stt.errors import SettingError, TooManySessions
 from stt.events import Abilities
 from stt.store.base import TranscriptStore
+from stt_batches import ON_CPU, ON_GPU, Plan
 from stt_ingest import JobQueue
 from stt_job import JobReport
+from stt_load import LoadMonitor
 from stt_recorder import Recorder
 from stt_timers import Timers
 from stt_workers import WorkerPool
 
 log = logging.getLogger("stt.service")
 
+LOOK_EVERY = 1.0  # s between two looks at the load (recognition REC-74)
 SWEEP_EVERY = 5.0  # s between two looks for chunks and transcripts that are over (native RE2)
 
 
@@ -34,7 +37,8 @@ class PoolOptions:
     """The workers."""
 
     workers: int = 1
-    max_batch: int = 8
+    max_batch: int | None = None
+    """Windows in one call of the engine; None: as many as fit the device (REC-65, REC-76)."""
 
 
 @dataclass(eq=False)
@@ -49,6 +53,9 @@ class Service:
     load: Callable[[], Engine]
     """Builds the engine; may take long."""
     pool_options: PoolOptions = field(default_factory=PoolOptions)
+    monitor: LoadMonitor = field(default_factory=LoadMonitor)
+    admits: Callable[[str], bool] = lambda _: True
+    """Whether the load allows a new ``session``; see `stt_load`."""
     transcript_ttl: float = 7200.0
     observe: Callable[[JobReport], None] = lambda _: None
     announce: Callable[[Service], None] = lambda _: None
@@ -63,6 +70,7 @@ class Service:
     def start(self) -> None:
         """Start the threads; after the fork, in the process that serves (AE3)."""
         self.timers.start()
+        self.timers.every(LOOK_EVERY, self._look)
         threading.Thread(target=self._sweep, name="stt-sweeper", daemon=True).start()
         threading.Thread(target=self._load, name="stt-loader", daemon=True).start()
 
@@ -79,11 +87,17 @@ class Service:
 
     def _begin(self, engine: Engine) -> None:
         options = self.pool_options
+        batch = ON_CPU if getattr(engine, "device", "cpu") == "cpu" else ON_GPU
+        if options.max_batch is not None:
+            batch = replace(batch, max_items=options.max_batch)
+        plan = Plan(engine.frames, engine.costs, batch)
+        self.queue.plan(plan)
+        self.monitor.plan(plan)
         self._pool = WorkerPool(
             self.queue,
             engine,
             workers=options.workers,
-            max_batch=options.max_batch,
+            max_batch=batch.max_items,
             observe=self.observe,
         )
         self._pool.start()
@@ -94,6 +108,12 @@ class Service:
     def is_ready(self) -> bool:
         """Whether there is a model and no end in sight."""
         return self.engine is not None and not self.manager.draining
+
+    def takes_sessions(self) -> bool:
+        """Whether a new session may begin. Raises TooManySessions where the load forbids it."""
+        if self.is_ready and not self.admits("session"):
+            raise TooManySessions("too much speech for this machine now, try again in a moment")
+        return self.is_ready
 
     def why_not_ready(self) -> str | None:
         """The sentence for `/readyz`; None when the service takes new sessions."""
@@ -127,6 +147,10 @@ class Service:
             "queue": depth["interim"] + depth["ordered"],
             "running": depth["running"],
         }
+
+    def _look(self) -> None:
+        """Tell clients when interims begin to come late, and when they do no longer."""
+        self.manager.tell_degraded(self.monitor.degraded)
 
     def _sweep(self) -> None:
         """Look now and then for what is over; on a thread of its own, for the store may be slow."""

@@ -25,7 +25,7 @@ from stt_chunks import ClientChunks, MintedChunks
 from stt_job import Job
 from stt_outbox import Outbox
 from stt_stall import StallWatch
-from stt_submission import submit
+from stt_submission import batch_group, submit
 from stt_surroundings import SessionOptions, Surroundings
 from stt_track import Track, Tracks
 from stt_voice import Voice
@@ -234,6 +234,11 @@ class Session:
             on_done=partial(self._receive, track, request),
             on_error=partial(self._fail, track, request),
             promised=request.kind is not Kind.INTERIM,  # a live stream's final is never lost (AD3)
+            utterance=(track.label, request.utterance),
+            seconds=request.seconds,
+            grows=request.kind is Kind.INTERIM,
+            step=self.options.speech.step,
+            group=batch_group(self.options.speech, request.kind),
             label=chunk.id if (chunk := track.chunk_of(request)) else "",
         )
         try:

@@ -6,7 +6,11 @@ displaced job takes its own session's lock (AE2).
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from stt.errors import Dropped, STTError, Superseded
+from stt.events import Kind
+from stt.speech.options import SpeechOptions
 from stt_ingest import JobQueue
 from stt_job import Job
 from stt_surroundings import SessionObserver
@@ -21,9 +25,21 @@ def submit(job: Job, queue: JobQueue, observer: SessionObserver, *, wait: float 
     except STTError as error:
         observer.job_refused(error.code)
         raise
+    observer.job_accepted(job.kind, job.seconds)
     if admission.replaced is not None:
         observer.replaced()
         admission.replaced.on_error(Superseded())
     for victim in admission.dropped:
         observer.job_refused(Dropped.code)
         victim.on_error(Dropped())
+
+
+def batch_group(speech: SpeechOptions, kind: Kind) -> Hashable:
+    """What the windows of a stream must share with others of their batch (recognition REC-65).
+
+    Prompts of one length stand at one place, and the surest way to one length is one text; a final
+    that is decoded anew has a beam of its own. None: the usual, as most streams are.
+    """
+    anew = speech.final == "best" and kind is not Kind.INTERIM
+    group = (speech.task, speech.prompt, speech.hotwords, anew)
+    return None if group == ("transcribe", "", "", False) else group

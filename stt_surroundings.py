@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from stt.events import SAMPLE_RATE
+from stt.events import SAMPLE_RATE, Kind
 from stt.pace import PaceOptions
 from stt.replies import Transcript
 from stt.speech.options import SpeechOptions
@@ -46,6 +46,12 @@ class SessionObserver(Protocol):
 
     def interim_lag(self, seconds: float) -> None:
         """An interim was said that lacks so much of the audio received."""
+
+    def loops_cut(self, loops: int) -> None:
+        """So many repeating phrases were cut out of a final (recognition REC-14)."""
+
+    def job_accepted(self, kind: Kind, seconds: float) -> None:
+        """The queue took a job with about so much audio."""
 
     def job_refused(self, code: str) -> None:
         """The queue refused or displaced a job."""

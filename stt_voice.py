@@ -86,6 +86,7 @@ class Voice:
         """
         said = replace(said, session_id=self._session_id)
         if utterance is not None:
+            self._around.observer.loops_cut(utterance.loops)
             said = self._with_latency(track, said, utterance)
         elif not said.is_final and said.end is not None:
             self._around.observer.interim_lag(max(0.0, track.stream.received - said.end))

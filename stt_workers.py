@@ -84,6 +84,7 @@ class WorkerPool:
         for job in batch:
             window = _read(job)
             if window is None:
+                self._queue.charge(job, 0.0)
                 self._queue.finish(job)
             else:
                 self._queue.charge(job, window.seconds)
@@ -97,8 +98,8 @@ class WorkerPool:
                 _tell(job, answer)
             finally:
                 self._queue.finish(job)
-        for (job, window), answer in zip(wanted, answers, strict=True):
-            self._report(job, window, answer, begun, share)
+        for place, ((job, window), answer) in enumerate(zip(wanted, answers, strict=True)):
+            self._report(job, window, answer, begun, share, batch=len(wanted), first=not place)
 
     def _recognise(self, windows: list[Window]) -> list[Hypothesis | STTError]:
         try:
@@ -113,7 +114,15 @@ class WorkerPool:
         return [answer for window in windows for answer in self._recognise([window])]
 
     def _report(
-        self, job: Job, window: Window, answer: Hypothesis | STTError, begun: float, share: float
+        self,
+        job: Job,
+        window: Window,
+        answer: Hypothesis | STTError,
+        begun: float,
+        share: float,
+        *,
+        batch: int,
+        first: bool,
     ) -> None:
         now = time.monotonic()
         failed = isinstance(answer, STTError)
@@ -125,6 +134,9 @@ class WorkerPool:
                 audio_s=window.seconds,
                 late=job.kind is not Kind.BULK and now > job.deadline,
                 failed=failed,
+                batch=batch,
+                first=first,
+                delay_steps=(now - job.enqueued) / job.step if job.is_live_interim else None,
             )
         )
         level = logging.DEBUG if job.kind is Kind.INTERIM and not failed else logging.INFO

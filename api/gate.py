@@ -113,7 +113,8 @@ def install_gate(
 
     Args:
         allowed_origins: beside the same origin and loopback; ``null`` and ``*`` are possible.
-        capacity: whether the service takes new sessions now; asked at each handshake.
+        capacity: whether the service takes new sessions now; asked at each handshake. Where it
+            knows better why not, it raises.
         most_sockets: open WebSockets, each of which holds a thread (LIB-15); counted exactly.
         max_body_bytes: of a request, with and without Content-Length (native HT9).
         authenticate: asked at each request whose origin is allowed, preflights excepted; at a

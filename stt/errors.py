@@ -18,6 +18,7 @@ STTError
 │   ├── SessionInUse            409 session_in_use     the session id is connected already
 │   ├── TooManySessions         503 too_many_sessions  the capacity gate is closed
 │   ├── QueueFull               429 queue_overload     the job queue is full
+│   │   └── Overloaded          429 overloaded         too much speech for this machine
 │   ├── Dropped                 429 dropped            the job was displaced by drop_oldest
 │   │   └── Superseded          429 superseded         a newer job of the same audio took its place
 │   └── NotReady                503 not_ready          no model yet, or shutting down
@@ -172,6 +173,19 @@ class QueueFull(Refused):
     retry_after = 2
 
     def __init__(self, message: str = "queue_full") -> None:
+        super().__init__(message)
+
+
+class Overloaded(QueueFull):
+    """No chunk and no file can begin: there is more speech than the workers can follow (REC-74).
+
+    A new session hears TooManySessions at its handshake instead.
+    """
+
+    code = "overloaded"
+    retry_after = 5
+
+    def __init__(self, message: str = "too much speech for this machine now, try later") -> None:
         super().__init__(message)
 
 

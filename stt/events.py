@@ -6,7 +6,7 @@ stream. Audio is float32, mono, 16 kHz. Nothing here imports anything of ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal, TypeAlias
 
@@ -135,6 +135,8 @@ class Request:
     """Increases within the stream; the answer to an older number than the last is stale."""
     kind: Kind
     utterance: int
+    seconds: float = field(default=1.0, compare=False)
+    """About how much audio its window has when it is asked for; the queue plans with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ Type: TypeAlias = Literal["counter", "gauge", "histogram"]
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60)
 _RATIO = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 5)
+_ITEMS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 _LAG = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1)
 
 
@@ -51,12 +52,17 @@ METRICS = (
     Metric("hark_queue_wait_seconds", "histogram", "From enqueue to a worker.", ("kind",)),
     Metric("hark_decode_seconds", "histogram", "Of the engine for one job.", ("kind",)),
     Metric("hark_rtf", "histogram", "Engine seconds per second of audio.", ("kind",), _RATIO),
+    Metric("hark_batch_size", "histogram", "Windows in one call of the engine.", (), _ITEMS),
+    Metric("hark_load", "gauge", "Part of the workers that finals alone take, predicted."),
+    Metric("hark_degraded", "gauge", "1 while interims come so late that clients are told."),
+    Metric("hark_admissions_refused_total", "counter", "Refused for the load, by what.", ("what",)),
     Metric("hark_jobs_late_total", "counter", "Jobs that ended after their deadline."),
     Metric("hark_jobs_failed_total", "counter", "Jobs on which the engine failed."),
     Metric("hark_jobs_replaced_total", "counter", "Waiting jobs replaced by a newer snapshot."),
     Metric("hark_jobs_displaced_total", "counter", "Waiting jobs displaced by drop_oldest."),
     Metric("hark_engine_rejects_total", "counter", "Jobs refused, by policy.", ("policy",)),
     Metric("hark_short_context_retry_total", "counter", "Windows decoded again in full context."),
+    Metric("hark_loops_cut_total", "counter", "Repeating phrases cut out of finals."),
     Metric("hark_final_latency_seconds", "histogram", "From arrival of an utterance's end."),
     Metric("hark_interim_lag_seconds", "histogram", "Audio received, not yet in an interim."),
     Metric("hark_outbox_depth", "gauge", "Replies that wait to be sent, all sessions."),
@@ -158,6 +164,14 @@ class Metrics:
         if audio_seconds > 0:
             self._histograms["hark_rtf"].labels(kind).observe(seconds / audio_seconds)
 
+    def batch_done(self, size: int) -> None:
+        """The engine was called with so many windows (recognition REC-65)."""
+        self._histograms["hark_batch_size"].observe(size)
+
+    def admission_refused(self, what: str) -> None:
+        """A session, chunk or file was refused for the load there is (recognition REC-74)."""
+        self._count("hark_admissions_refused_total", what=what)
+
     def job_late(self) -> None:
         """A job ended after its deadline (recognition REC-69)."""
         self._count("hark_jobs_late_total")
@@ -181,6 +195,10 @@ class Metrics:
     def short_context_retry(self) -> None:
         """A window was decoded again with the full encoder context (recognition REC-44)."""
         self._count("hark_short_context_retry_total")
+
+    def loops_cut(self, loops: int) -> None:
+        """So many repeating phrases were cut out of a final (recognition REC-14)."""
+        self._count("hark_loops_cut_total", loops)
 
     # The machine.
 

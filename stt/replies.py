@@ -129,4 +129,14 @@ class Problem:
     seq: int = 0
 
 
-Reply: TypeAlias = Opened | Usage | Transcript | ChunkOpened | Speech | Silence | Pong | Problem
+@dataclass(frozen=True, slots=True)
+class Degraded:
+    """Interims come late, for there is too much work; or (not ``active``) no longer (REC-74)."""
+
+    active: bool
+    seq: int = 0
+
+
+Reply: TypeAlias = (
+    Opened | Usage | Transcript | ChunkOpened | Speech | Silence | Pong | Problem | Degraded
+)

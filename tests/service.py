@@ -37,6 +37,7 @@ class Facts:
 
     def __init__(self) -> None:
         self.heard = 0.0
+        self.loops = 0
         self.latencies: list[float] = []
         self.refused: list[str] = []
         self.errors: list[str] = []
@@ -48,6 +49,13 @@ class Facts:
     def final_said(self, latency: float) -> None:
         """A final was said."""
         self.latencies.append(latency)
+
+    def loops_cut(self, loops: int) -> None:
+        """Loops were cut out of a final."""
+        self.loops += loops
+
+    def job_accepted(self, kind: Kind, seconds: float) -> None:
+        """The queue took a job."""
 
     def job_refused(self, code: str) -> None:
         """The queue refused or displaced a job."""

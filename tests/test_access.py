@@ -11,6 +11,7 @@ from flask import Flask, jsonify
 from api.access import OPEN_PATHS, asking, count_refusals, whom
 from api.gate import install_gate
 from stt.auth import Authenticator, Principal
+from stt.errors import TooManySessions
 from tests.doors import Clock
 
 KEY = {"Authorization": "Bearer ka"}
@@ -27,6 +28,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.has_room = True
+        self.overloaded = False
         self.refusals: list[str] = []
         self.meanwhile: Callable[[], None] = lambda: None
         """Called while a request is being answered."""
@@ -35,7 +37,7 @@ class Desk:
         install_gate(
             self.app,
             allowed_origins=(),
-            capacity=lambda: self.has_room,
+            capacity=self._capacity,
             most_sockets=1,
             max_body_bytes=1000,
             authenticate=asking(self.auth),
@@ -50,6 +52,11 @@ class Desk:
         self.app.add_url_rule("/who", "who", who)
         self.app.add_url_rule("/healthz", "health", who)
         self.app.add_url_rule("/stream", "stream", who, websocket=True)
+
+    def _capacity(self) -> bool:
+        if self.overloaded:
+            raise TooManySessions("too much speech")
+        return self.has_room
 
     def ask(self, path: str, **headers: str) -> tuple[int, Any]:
         """Status and JSON of a GET."""
@@ -139,3 +146,15 @@ def test_refused_handshakes_are_counted_by_code(desk: Desk) -> None:
     desk.shake(**KEY)
 
     assert desk.refusals == ["unauthorized", "not_ready"]
+
+
+def test_a_machine_at_its_limit_says_so_before_the_upgrade(desk: Desk) -> None:
+    """503 with Retry-After, as when every slot is taken; the slot is free again (REC-74, RT-46)."""
+    desk.overloaded = True
+    answer = desk.app.test_client().get("/stream", headers=HANDSHAKE | KEY)
+    desk.overloaded = False
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert answer.get_json() == {"error": "too much speech", "code": "too_many_sessions"}
+    assert desk.refusals == ["too_many_sessions"]
+    assert desk.shake(**KEY) == (200, "alice")

@@ -36,6 +36,7 @@ BAD = {
     "STT_FAKE_DELAY_MS": "-1",
     "STT_NUM_WORKERS": "0",
     "STT_MAX_BATCH": "0",
+    "STT_ADMISSION": "maybe",
     "STT_MAX_QUEUE_SIZE": "1_000",
     "STT_MAX_QUEUE_BYTES": "256MB",
     "STT_QUEUE_OVERFLOW_POLICY": "drop_newest",

@@ -61,6 +61,8 @@ def reply_to(shown: Mapping[str, Any], known: dict[str, str]) -> replies.Reply:
             return replies.ChunkOpened(shown["chunk_id"], shown["seq"])
         case "vad":
             return replies.Silence(shown["seq"])
+        case "degraded":
+            return replies.Degraded(shown["active"], shown["seq"])
         case "usage":
             return replies.Usage(shown["received_s"], shown["speech_s"])
         case "speech_started":

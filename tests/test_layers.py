@@ -20,9 +20,10 @@ FLOOR_0 = (
     "stt.events", "stt.errors", "stt.replies", "stt.ids", "stt.addresses", "stt.costs",
 )  # fmt: skip
 RUNTIME = (
-    "session_manager", "stt_chunks", "stt_ingest", "stt_job", "stt_metering", "stt_outbox",
-    "stt_recorder", "stt_recording", "stt_session", "stt_stall", "stt_submission",
-    "stt_surroundings", "stt_timers", "stt_track", "stt_voice",
+    "session_manager", "stt_batches", "stt_chunks", "stt_ingest", "stt_job", "stt_load",
+    "stt_metering", "stt_order", "stt_outbox", "stt_recorder", "stt_recording", "stt_session",
+    "stt_stall", "stt_submission", "stt_surroundings", "stt_tenants", "stt_timers", "stt_track",
+    "stt_voice",
 )  # fmt: skip
 SIBLINGS = ("stt.audio.pcm", "stt.metrics", "stt.pace", "stt.timeline", "stt.sources")
 SEAMS = ("stt.protocols.base", "stt.store.base")
@@ -39,11 +40,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "stt.engines": (*FLOOR_0, "stt.engines"),  # AL3
     "stt.store": (*FLOOR_0, "stt.store"),
     "stt.protocols": (*FLOOR_0, "stt.protocols"),
-    "stt_job": FLOOR_0,
-    "stt_ingest": (*FLOOR_0, "stt_job"),  # AL4
+    **dict.fromkeys(("stt_job", "stt_tenants"), FLOOR_0),
+    "stt_batches": (*FLOOR_0, "stt_job"),
+    "stt_order": (*FLOOR_0, "stt_job", "stt_batches", "stt_tenants"),
+    "stt_ingest": (*FLOOR_0, "stt_job", "stt_batches", "stt_order"),  # AL4
+    "stt_load": (*FLOOR_0, "stt_job", "stt_batches"),
     "stt_workers": (*FLOOR_0, "stt_ingest", "stt_job", "stt.engines.base"),  # AL5
     **dict.fromkeys(  # AL6
-        set(RUNTIME) - {"stt_ingest", "stt_job"},
+        set(RUNTIME)
+        - {"stt_batches", "stt_ingest", "stt_job", "stt_load", "stt_order", "stt_tenants"},
         (*FLOOR_0, *RUNTIME, *SEAMS, *SIBLINGS, "stt.speech"),
     ),
     "stt_service": (*FLOOR_0, *RUNTIME, *SEAMS, "stt_workers", "stt.engines.base"),  # it owns them

@@ -10,7 +10,7 @@ from stt.engines.fake import FakeEngine
 from stt.errors import BadInput, NotReady, SessionInUse
 from stt.events import Kind
 from stt.protocols.base import Finalize, Ping
-from stt.replies import Opened, Transcript
+from stt.replies import Degraded, Opened, Transcript
 from stt_outbox import Closing
 from stt_session import Session
 from tests.service import (
@@ -253,3 +253,25 @@ def test_waiting_for_the_last_connection() -> None:
 
         assert core.manager.wait_empty(WAIT)
         leaving.join(WAIT)
+
+
+def test_everybody_is_told_once_when_interims_come_late() -> None:
+    """And once when it is over; who connects meanwhile hears it after the greeting (REC-74)."""
+    with running() as core:
+        first = core.session(name="first")
+        now_waiting(first)
+
+        core.manager.tell_degraded(active=True)
+        core.manager.tell_degraded(active=True)
+        second = core.session(name="second")
+
+        assert core.manager.degraded
+        assert now_waiting(first) == [Degraded(active=True, seq=2)]
+        assert [type(said) for said in now_waiting(second)] == [Opened, Degraded]
+
+        core.manager.tell_degraded(active=False)
+        third = core.session(name="third")
+
+        assert now_waiting(first) == [Degraded(active=False, seq=3)]
+        assert now_waiting(second) == [Degraded(active=False, seq=3)]
+        assert [type(said) for said in now_waiting(third)] == [Opened]

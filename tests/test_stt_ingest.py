@@ -7,37 +7,11 @@ from collections import Counter
 
 import pytest
 
-from stt.errors import NotReady, QueueFull, STTError
-from stt.events import Hypothesis, Kind, Window
+from stt.errors import NotReady, QueueFull, Superseded
+from stt.events import Kind
 from stt_ingest import JobQueue
-from stt_job import Job, QueueOptions
-
-
-def job(
-    lane: str, kind: Kind = Kind.INTERIM, *, tenant: str = "t", label: str = "", **more: object
-) -> Job:
-    """A job that nobody waits for."""
-
-    def nothing() -> Window | None:
-        return None
-
-    def done(_: Hypothesis) -> None:
-        return None
-
-    def failed(_: STTError) -> None:
-        return None
-
-    return Job(tenant, (lane,), kind, nothing, done, failed, label=label or lane, **more)  # type: ignore[arg-type]
-
-
-def drain(queue: JobQueue) -> list[str]:
-    """Take and finish every waiting job, one by one; their labels."""
-    labels = []
-    while queue.depth["interim"] + queue.depth["ordered"]:
-        (taken,) = queue.take_batch(1)
-        labels.append(taken.label)
-        queue.finish(taken)
-    return labels
+from stt_job import Overdue, QueueOptions
+from tests.queue_jobs import Clock, drain, job, labels, tiny
 
 
 def test_finals_pass_interims_and_bulk_waits_for_both() -> None:
@@ -94,8 +68,12 @@ def test_an_interim_waits_behind_its_own_lanes_final() -> None:
     queue.try_enqueue(job("a", label="next utterance"))
     queue.try_enqueue(job("b", label="other"))
 
-    assert [taken.label for taken in queue.take_batch(3)] == ["final"]
-    assert [taken.label for taken in queue.take_batch(3)] == ["other"]
+    batch = queue.take_batch(3)
+
+    assert [taken.label for taken in batch] == ["final", "other"]
+    for taken in batch:
+        queue.finish(taken)
+    assert drain(queue) == ["next utterance"]
 
 
 def test_a_final_absorbs_the_waiting_interim() -> None:
@@ -201,13 +179,275 @@ def test_a_tenant_that_was_away_has_no_credit() -> None:
     assert first_six.count("old") == 3
 
 
-def test_a_batch_is_a_fair_share_of_what_waits() -> None:
-    """With two takers a worker leaves half of the jobs to the other."""
+def test_a_batch_leaves_their_share_to_idle_workers() -> None:
+    """With two idle takers a worker leaves half of the jobs to the other (REC-66)."""
     queue = JobQueue(takers=2)
     for n in range(6):
         queue.try_enqueue(job(f"s{n}"))
 
-    assert len(queue.take_batch(8)) == 3
+    assert len(queue.take_now(8)) == 3
+    assert len(queue.take_now(8)) == 3
+
+
+def test_a_batch_leaves_nothing_to_a_busy_worker() -> None:
+    """It comes back to what is there then, and one full batch costs less than two (REC-66)."""
+    queue = JobQueue(takers=2)
+    queue.try_enqueue(job("running"))
+    assert labels(queue.take_now(8)) == ["running"]
+    for n in range(6):
+        queue.try_enqueue(job(f"s{n}"))
+
+    assert len(queue.take_now(8)) == 6
+
+
+def test_a_batch_has_one_shape_and_one_group() -> None:
+    """Windows of another length or prompt wait for a batch of their own (REC-65)."""
+    queue = JobQueue(clock=Clock())
+    queue.plan(tiny())
+    for n, (seconds, group) in enumerate([(2.0, None), (5.0, None), (1.5, None), (2.0, "p")]):
+        queue.try_enqueue(job(str(n), seconds=seconds, group=group))
+
+    assert [labels(queue.take_now(8)) for _ in range(3)] == [["0", "2"], ["1"], ["3"]]
+
+
+def test_the_shape_is_that_of_the_audio_when_it_is_taken() -> None:
+    """A live interim has grown meanwhile, and now fits another one (AD1, REC-65)."""
+    clock = Clock()
+    queue = JobQueue(clock=clock)
+    queue.plan(tiny())
+    queue.try_enqueue(job("early", seconds=1.0, grows=True))
+    clock.now += 2.0
+    queue.try_enqueue(job("late", seconds=3.0, grows=True))
+
+    assert labels(queue.take_now(8)) == ["early", "late"]
+
+
+def test_a_batch_costs_no_more_than_the_cap() -> None:
+    """Predicted, n * enc(T) + steps * dec(n) stays below 150 ms (REC-65)."""
+    queue = JobQueue(clock=Clock())
+    plan = tiny()
+    queue.plan(plan)
+    for n in range(8):
+        queue.try_enqueue(job(str(n), Kind.FINAL, seconds=9.5))
+
+    sizes = [len(queue.take_now(8)) for _ in range(4)]
+
+    assert sum(sizes) == 8
+    assert max(sizes) == 2
+    assert plan.fits(1000, 9.5, 2)
+    assert not plan.fits(1000, 9.5, 3)
+
+
+def test_interims_join_a_final_only_when_no_other_is_due() -> None:
+    """A batch of finals takes finals, and specs, as long as some of another shape wait (REC-65)."""
+    queue = JobQueue(clock=Clock())
+    queue.plan(tiny())
+    queue.try_enqueue(job("interim", seconds=2.0))
+    queue.try_enqueue(job("final", Kind.FINAL, seconds=2.0))
+    queue.try_enqueue(job("other", Kind.FINAL, seconds=7.0))
+    queue.try_enqueue(job("spec", Kind.SPEC, seconds=2.0))
+
+    assert labels(queue.take_now(8)) == ["final", "spec"]
+    assert labels(queue.take_now(8)) == ["other"]
+    assert labels(queue.take_now(8)) == ["interim"]
+
+
+def test_an_interim_fills_up_the_batch_of_the_last_final() -> None:
+    """When no other final waits, equal windows are decoded together at little cost (REC-65)."""
+    queue = JobQueue(clock=Clock())
+    queue.plan(tiny())
+    queue.try_enqueue(job("interim", seconds=2.0))
+    queue.try_enqueue(job("longer", seconds=4.0))
+    queue.try_enqueue(job("final", Kind.FINAL, seconds=2.0))
+
+    assert labels(queue.take_now(8)) == ["final", "interim"]
+
+
+def test_a_spec_goes_with_the_finals_and_absorbs_the_interim() -> None:
+    """It is a final that may come to be one: same order, and a final after it stays (REC-61)."""
+    queue = JobQueue()
+    queue.try_enqueue(job("b"))
+    queue.try_enqueue(job("a", utterance=1, label="interim"))
+    queue.try_enqueue(job("a", Kind.SPEC, utterance=1, label="spec", promised=True))
+    queue.try_enqueue(job("a", Kind.FINAL, utterance=1, label="final", promised=True))
+
+    assert drain(queue) == ["spec", "final", "b"]
+
+
+def test_a_final_leaves_the_interim_of_the_next_utterance() -> None:
+    """A stream would wait for that one for ever (REC-61: of the same utterance, AD2)."""
+    queue = JobQueue()
+    queue.try_enqueue(job("a", utterance=2, label="interim of 2"))
+    queue.try_enqueue(job("a", Kind.FINAL, utterance=1, label="final of 1"))
+
+    assert drain(queue) == ["final of 1", "interim of 2"]
+
+
+def test_a_final_that_absorbs_needs_no_room() -> None:
+    """Nobody is displaced for a job that takes the place of another."""
+    queue = JobQueue(QueueOptions(max_jobs=2, overflow="drop_oldest"))
+    queue.try_enqueue(job("other"))
+    queue.try_enqueue(job("a", label="interim"))
+
+    admission = queue.try_enqueue(job("a", Kind.FINAL, label="final", promised=True))
+
+    assert admission.dropped == ()
+    assert drain(queue) == ["final", "other"]
+
+
+def test_finals_go_by_deadline_and_late_ones_by_tenant() -> None:
+    """While nothing is late the oldest is next; then the tenant that got least (REC-64)."""
+    clock = Clock()
+    queue = JobQueue(clock=clock)
+    for n in range(4):
+        queue.try_enqueue(job(f"flood{n}", Kind.FINAL, tenant="flood"))
+    clock.now += 0.2
+    queue.try_enqueue(job("light", Kind.FINAL, tenant="light"))
+
+    assert labels(queue.take_now(1)) == ["flood0"]
+    clock.now += 0.2
+    assert labels(queue.take_now(1)) == ["light"]
+    assert labels(queue.take_now(1)) == ["flood1"]
+
+
+def test_a_light_tenant_is_not_held_up_by_a_flood_of_finals() -> None:
+    """Finals alone are three times what the worker can do: who floods waits (QM-12, REC-64)."""
+    clock = Clock()
+    queue = JobQueue(clock=clock)
+    waits: dict[str, list[float]] = {"flood": [], "light": []}
+    for tick in range(600):  # a worker does one job in 0.1 s
+        for n in range(3):
+            queue.try_enqueue(job(f"f{tick}.{n}", Kind.FINAL, tenant="flood", promised=True))
+        if tick % 10 == 0:
+            queue.try_enqueue(job(f"l{tick}", Kind.FINAL, tenant="light", promised=True))
+        (taken,) = queue.take_now(1)
+        waits[taken.tenant].append(clock.now - taken.enqueued)
+        clock.now += 0.1
+        queue.finish(taken)
+
+    assert len(waits["light"]) == 60
+    assert max(waits["light"]) <= 0.2
+    assert max(waits["flood"]) > 10
+
+
+def test_tenants_share_by_engine_time_not_by_number() -> None:
+    """Long windows count for what they cost (REC-63, REC-67)."""
+    queue = JobQueue(clock=Clock())
+    queue.plan(tiny())
+    for n in range(12):
+        queue.try_enqueue(job(f"l{n}", tenant="long", seconds=10.0))
+        queue.try_enqueue(job(f"s{n}", tenant="short", seconds=1.0))
+
+    first = Counter(label[0] for label in drain(queue)[:12])
+
+    assert first["s"] >= 3 * first["l"]
+
+
+def test_audio_that_was_not_wanted_costs_nothing() -> None:
+    """A window that was not read is taken off its tenant's clock."""
+    queue = JobQueue()
+    for n in range(2):
+        queue.try_enqueue(job(f"a{n}", tenant="a", seconds=20.0))
+        queue.try_enqueue(job(f"b{n}", tenant="b", seconds=1.0))
+    (unwanted,) = queue.take_now(1)
+    queue.charge(unwanted, 0.0)
+    queue.finish(unwanted)
+
+    assert drain(queue) == ["b0", "a1", "b1"]
+
+
+@pytest.mark.parametrize(("takers", "at_once"), [(1, 1), (2, 1), (4, 3)])
+def test_files_leave_one_worker_to_live_speech(takers: int, at_once: int) -> None:
+    """At most takers - 1 bulk jobs run, but always one: a final meets a free worker (REC-63)."""
+    queue = JobQueue(takers=takers)
+    for n in range(6):
+        queue.try_enqueue(job(f"file{n}", Kind.BULK, promised=True))
+    running = []
+    while batch := queue.take_now(8):
+        running += batch
+
+    assert len(running) == at_once
+    queue.try_enqueue(job("live", Kind.FINAL))
+    if takers > 1:
+        assert labels(queue.take_now(8)) == ["live"]
+    queue.finish(running[0])
+    if takers == 1:  # the final waited for one bulk job, not for two
+        assert labels(queue.take_now(8)) == ["live"]
+    else:
+        assert labels(queue.take_now(8)) == [f"file{at_once}"]
+
+
+def test_files_take_turns_by_tenant() -> None:
+    """One tenant's many files do not hold up another's one."""
+    queue = JobQueue()
+    for n in range(3):
+        queue.try_enqueue(job(f"many{n}", Kind.BULK, tenant="many"))
+    queue.try_enqueue(job("one", Kind.BULK, tenant="one"))
+
+    assert drain(queue) == ["many0", "one", "many1", "many2"]
+
+
+def test_taking_now_never_waits() -> None:
+    """An empty queue gives an empty batch, before and after its end (REC-81)."""
+    queue = JobQueue()
+    assert queue.take_now(8) == []
+
+    queue.close()
+
+    assert queue.take_now(8) == []
+
+
+def test_what_has_waited_too_long_is_counted() -> None:
+    """Finals by seconds, live interims by their steps; posted chunks and files not (REC-74)."""
+    clock = Clock()
+    queue = JobQueue(clock=clock)
+    queue.try_enqueue(job("final", Kind.FINAL))
+    queue.try_enqueue(job("spec", Kind.SPEC))
+    queue.try_enqueue(job("slow step", grows=True, step=2.0))
+    queue.try_enqueue(job("quick step", grows=True, step=0.5))
+    queue.try_enqueue(job("chunk"))
+    queue.try_enqueue(job("file", Kind.BULK))
+
+    clock.now += 1.5
+
+    assert queue.overdue(final=1.0, steps=2.0) == Overdue(finals=2, interims=1)
+    assert queue.overdue(final=2.0, steps=3.5) == Overdue(finals=0, interims=0)
+
+
+def test_interims_are_late_after_a_step_and_finals_after_three_tenths() -> None:
+    """The deadlines of REC-63."""
+    queue = JobQueue(clock=Clock(100.0))
+    interim, spec = job("a", step=2.0), job("b", Kind.SPEC)
+
+    queue.try_enqueue(interim)
+    queue.try_enqueue(spec)
+
+    assert interim.deadline == 102.0
+    assert spec.deadline == pytest.approx(100.3)
+
+
+def test_a_chunk_gives_way_to_its_newer_snapshot_that_waits() -> None:
+    """The next utterance of an older snapshot is not put in its place (QU2)."""
+    queue = JobQueue()
+    queue.try_enqueue(job("a", label="newer"))
+
+    with pytest.raises(Superseded):
+        queue.try_enqueue(job("a", label="older", yields=True))
+
+    assert drain(queue) == ["newer"]
+
+
+def test_a_replaced_snapshot_keeps_the_byte_bound() -> None:
+    """A chunk that grows while it waits fills the queue like any other audio (B20)."""
+    queue = JobQueue(QueueOptions(max_bytes=1000))
+    queue.try_enqueue(job("a", size=400))
+    queue.try_enqueue(job("b", size=400))
+
+    queue.try_enqueue(job("a", size=600, label="a2"))
+    with pytest.raises(QueueFull):
+        queue.try_enqueue(job("a", size=601))
+
+    assert drain(queue) == ["a2", "b"]
 
 
 def test_an_interim_can_be_taken_back() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from stt.replies import Pong, Problem, Reply, Transcript
+from stt.replies import Degraded, Pong, Problem, Reply, Transcript
 from stt_outbox import Closing, Outbox
 
 
@@ -134,3 +134,16 @@ def test_numbers_strictly_increase() -> None:
         numbers.append(reply.seq)
 
     assert numbers == [5, 6]
+
+
+def test_word_of_the_load_is_the_newest() -> None:
+    """A client that does not read hears what is true when it does; nothing else gives way."""
+    outbox = Outbox(bound=4)
+    outbox.put(Problem("a", "b"))
+    for active in (True, False, True):
+        outbox.put(Degraded(active))
+
+    assert outbox.get(0) == Problem("a", "b", seq=1)
+    assert outbox.get(0) == Degraded(active=True, seq=4)
+    assert outbox.get(0) is None
+    assert outbox.evicted == 0

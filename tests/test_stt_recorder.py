@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stt.engines.fake import FakeEngine, count_up
-from stt.errors import EngineError, NotReady, QueueFull
+from stt.errors import EngineError, NotReady, Overloaded, QueueFull
 from stt.events import Kind, Window
 from stt.replies import Transcript
 from stt.store.table import open_store
@@ -494,3 +494,38 @@ def test_displaced_chunks_are_counted() -> None:
         assert core.recorder.status("a", "1") == "dropped"
         assert core.facts.refused == ["dropped"]
         assert core.facts.heard == 3.0
+
+
+def test_nothing_new_begins_while_the_load_is_too_high() -> None:
+    """A file and a new chunk are refused as with a full queue; what has begun goes on (REC-73)."""
+    asked: list[str] = []
+    closed = threading.Event()
+
+    def admits(what: str) -> bool:
+        asked.append(what)
+        return not closed.is_set()
+
+    with running() as core:
+        recorder = Recorder(
+            RecorderOptions(),
+            queue=core.queue,
+            store=core.store,
+            observer=Facts(),
+            publish=core.manager.publish,
+            admits=admits,
+        )
+        recorder.snapshot(T, "1", speech(1.0))
+        closed.set()
+
+        with pytest.raises(Overloaded) as file:
+            recorder.transcribe(speech(1.0), tenant=T)
+        with pytest.raises(Overloaded):
+            recorder.snapshot(T, "2", speech(1.0))
+        recorder.snapshot(T, "1", speech(2.0))
+
+        assert core.queue.join(WAIT)
+        assert isinstance(file.value, QueueFull)
+        assert (file.value.status, file.value.retry_after) == (429, 5)
+        assert stored(core) == {"1": "one two three four"}
+        assert recorder.status(T, "2") is None
+        assert asked == ["chunk", "file", "chunk"]

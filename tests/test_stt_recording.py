@@ -254,9 +254,9 @@ def test_an_older_snapshot_gives_way_to_a_newer_one() -> None:
         assert result(newer).text == "one two three four five six"
 
 
-def test_two_recordings_share_two_workers() -> None:
-    """Both are in the engine at once; each gets its own text."""
-    with held(workers=2) as (core, engine, gate):
+def test_two_recordings_are_recognised_at_once() -> None:
+    """Two of three workers have one each, the third is for live speech; each gets its own text."""
+    with held(workers=3) as (core, engine, gate):
         both = [recording(core.queue, speech(n), lane=str(n)) for n in (1, 2)]
         for heard in both:
             heard.start()

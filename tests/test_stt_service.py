@@ -12,13 +12,20 @@ import pytest
 from session_manager import ManagerOptions, SessionManager
 from stt.engines.base import Engine
 from stt.engines.fake import FakeEngine
-from stt.errors import NotReady, SettingError
+from stt.errors import NotReady, SettingError, TooManySessions
+from stt.events import Kind
+from stt.replies import Degraded
 from stt.store.table import open_store
+from stt_batches import BatchOptions, Plan
 from stt_ingest import JobQueue
+from stt_job import Overdue
+from stt_load import LoadMonitor
 from stt_recorder import Recorder, RecorderOptions
-from stt_service import Service
+from stt_service import PoolOptions, Service
+from stt_surroundings import SessionOptions
 from stt_timers import Timers
-from tests.service import WAIT, Facts
+from tests.queue_jobs import TINY
+from tests.service import WAIT, Facts, replies
 from tests.speech import speech
 
 
@@ -119,3 +126,60 @@ def test_close_ends_everything_and_never_raises() -> None:
 
         with pytest.raises(NotReady):
             running.recorder.snapshot("t", "1", speech(1.0))
+
+
+def test_no_session_is_taken_while_the_load_is_too_high() -> None:
+    """The gate hears why: 503, as when there is no room (REC-74)."""
+    ready = threading.Event()
+    load = [True]
+    with service(
+        FakeEngine, announce=lambda _: ready.set(), admits=lambda what: load[0]
+    ) as running:
+        assert ready.wait(WAIT)
+        assert running.takes_sessions()
+
+        load[0] = False
+
+        with pytest.raises(TooManySessions):
+            running.takes_sessions()
+        running.manager.stop_admitting()
+        assert not running.takes_sessions()
+
+
+def test_clients_are_told_when_interims_come_late() -> None:
+    """The load is looked at each second, also when nothing happens (REC-74)."""
+    overdue = [Overdue(interims=5)]
+    monitor = LoadMonitor(waiting=lambda *, final, steps: overdue[0])
+    with service(FakeEngine, monitor=monitor) as running:
+        session = running.manager.open("t", SessionOptions(), session_id="s")
+
+        late = replies(session, lambda reply: isinstance(reply, Degraded))[-1]
+        overdue[0] = Overdue()
+        over = replies(session, lambda reply: isinstance(reply, Degraded))[-1]
+
+        assert (late, over) == (Degraded(active=True, seq=2), Degraded(active=False, seq=3))
+
+
+@pytest.mark.parametrize(
+    ("device", "most", "options"),
+    [
+        ("cpu", None, BatchOptions(8, 0.150)),
+        ("cuda", None, BatchOptions(32, 0.060)),
+        ("cuda", 3, BatchOptions(3, 0.060)),
+    ],
+)
+def test_batches_fit_the_engine_and_its_device(
+    device: str, most: int | None, options: BatchOptions
+) -> None:
+    """Once it is loaded the queue and the load know its shapes and costs (REC-65, REC-76)."""
+    engine, ready = FakeEngine(), threading.Event()
+    engine.device, engine.costs = device, TINY  # type: ignore[attr-defined]
+    with service(
+        lambda: engine, announce=lambda _: ready.set(), pool_options=PoolOptions(1, most)
+    ) as running:
+        assert ready.wait(WAIT)
+
+        running.monitor.accepted(Kind.FINAL, 5.0)
+
+        assert running.queue._plan == Plan(engine.frames, TINY, options)
+        assert running.monitor.load > 0

@@ -1270,3 +1270,26 @@ def test_a_drain_complains_once() -> None:
         with pytest.raises(NotReady):
             session.handle(AppendAudio(pcm(speech(0.1))))
         session.handle(AppendAudio(pcm(speech(0.1))))
+
+
+# What the queue is told.
+
+
+def test_the_queue_is_told_how_a_window_will_be() -> None:
+    """Length, growth, utterance, when it is late, group (REC-61, REC-63, REC-65)."""
+    options = SpeechOptions(step=0.8, first_step=0.8, task="translate")
+    with running(started=False) as core:
+        session = core.session(speech=options)
+        talk(session, speech(1.0), "1")
+        interim = core.queue.withdraw_interim(("session", "0000", session.id))
+        talk(session, silence(1.0))
+        (final,) = core.queue.take_now(8)
+
+    assert interim is not None
+    assert (interim.grows, interim.step, interim.promised) == (True, 0.8, False)
+    assert interim.seconds == pytest.approx(0.9, abs=0.2)
+    assert (final.kind, final.grows, final.promised) == (Kind.FINAL, False, True)
+    assert final.seconds == pytest.approx(1.5, abs=0.4)
+    assert final.utterance == interim.utterance == ("1", 0)
+    assert final.group == interim.group
+    assert final.group is not None

@@ -158,3 +158,13 @@ def test_after_the_end_nothing_is_sent_and_nobody_minds(room: Room) -> None:
 
     assert isinstance(room.outbox.get(0), Closing)
     assert len(room.published) == 1
+
+
+def test_loops_that_were_cut_out_are_counted(room: Room) -> None:
+    """Of the final of each utterance (REC-14)."""
+    utterance = Final(0, "one", 0.0, 0.5, loops=3)
+
+    room.says(Transcript("7", "one", speech_final=True), utterance)
+    room.says(Transcript("7", "one", " two"))
+
+    assert room.facts.loops == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -359,3 +360,70 @@ def test_a_worker_outlives_a_queue_that_fails(monkeypatch: pytest.MonkeyPatch) -
     finally:
         pool.stop()
     assert not pool.alive
+
+
+def test_a_report_tells_of_its_batch() -> None:
+    """How many windows the call had, and once that it was one call (REC-65)."""
+    reports: queue.Queue[JobReport] = queue.Queue()
+    owner = Owner()
+    unwanted = owner.job("unwanted")
+    unwanted.window = lambda: None
+    pool = WorkerPool(
+        filled(unwanted, *(owner.job(str(n)) for n in range(3))),
+        FakeEngine(),
+        workers=1,
+        observe=reports.put,
+    )
+
+    pool.start()
+
+    told = [reports.get(timeout=WAIT) for _ in range(3)]
+    assert [(report.batch, report.first) for report in told] == [(3, True), (3, False), (3, False)]
+    pool.stop()
+
+
+def test_the_delay_of_a_live_interim_is_told_in_steps() -> None:
+    """From enqueue to its answer; of other jobs nothing is told (REC-74)."""
+    reports: queue.Queue[JobReport] = queue.Queue()
+    owner = Owner()
+    jobs = JobQueue(clock=lambda: time.monotonic() - 30.0)  # they have waited for half a minute
+    live, posted = owner.job("live", kind=Kind.INTERIM), owner.job("posted", kind=Kind.INTERIM)
+    live.grows, live.step = True, 10.0
+    for waiting in (live, posted, owner.job("final")):
+        jobs.try_enqueue(waiting)
+    pool = WorkerPool(jobs, FakeEngine(), workers=1, observe=reports.put, max_batch=1)
+
+    pool.start()
+
+    delays = [reports.get(timeout=WAIT).delay_steps for _ in range(3)]
+    assert [delay is None for delay in delays] == [True, False, True]
+    assert 3.0 <= max(delay for delay in delays if delay is not None) < 4.0
+    pool.stop()
+
+
+def test_unwanted_audio_is_not_charged() -> None:
+    """A tenant does not pay for windows that nobody read (REC-67)."""
+    owner = Owner()
+    jobs = JobQueue()
+    unwanted = [owner.job(f"a{n}") for n in range(3)]
+    for each in unwanted:
+        each.window = lambda: None
+        each.seconds = 1000.0
+    first = owner.job("a")
+    charged: list[tuple[str, float]] = []
+    charge = jobs.charge
+
+    def note(job: Job, seconds: float) -> None:
+        charged.append((job.lane[-1], seconds))
+        charge(job, seconds)
+
+    jobs.charge = note  # type: ignore[method-assign]
+    for each in (*unwanted, first):
+        jobs.try_enqueue(each)
+    pool = WorkerPool(jobs, FakeEngine(), workers=1)
+
+    pool.start()
+
+    assert owner.get(1) == {"a": "one two"}
+    assert charged == [("a0", 0.0), ("a1", 0.0), ("a2", 0.0), ("a", 1.0)]
+    pool.stop()

@@ -66,6 +66,8 @@ class FasterWhisperEngine:
         self.source = source
         self.model = source.name or folder
         self.name = f"faster-whisper {self.model} {loaded.compute_type} on {loaded.device}"
+        self.device: str = loaded.device
+        """``cpu`` or ``cuda``."""
         self.multilingual: bool = self._whisper.model.is_multilingual
         self.languages = self._known_languages()
         self.n_mels: int = self._whisper.model.n_mels

@@ -19,6 +19,7 @@ from stt.ids import checked_id, shortened
 from stt.protocols.base import AppendAudio, Command, Finalize, Ping, ReplaceAudio, SetChunk
 from stt.replies import (
     ChunkOpened,
+    Degraded,
     Opened,
     Pong,
     Problem,
@@ -165,6 +166,8 @@ class NativeProtocol:
                 return {**shown, "seq": reply.seq}
             case Silence():
                 return {"type": "vad", **own, "state": "silence", "seq": reply.seq}
+            case Degraded():
+                return {"type": "degraded", **own, "active": reply.active, "seq": reply.seq}
             case Usage():
                 return {"type": "usage", **own, **_usage(reply)}
 

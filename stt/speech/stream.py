@@ -210,7 +210,9 @@ class SpeechStream:
             utterance.request = self._request(self._options.kind, utterance)
 
     def _request(self, kind: Kind, utterance: Utterance) -> Request:
-        request = Request(self._numbers, kind, utterance.number)
+        end = self._tape.end if utterance.audio_end is None else utterance.audio_end
+        seconds = utterance.seconds_of(kind, end)
+        request = Request(self._numbers, kind, utterance.number, seconds)
         self._numbers += 1
         self._requests.append(request)
         return request

@@ -72,6 +72,12 @@ class Utterance:
         """Length of the newest window."""
         return (self.read_until - self.excerpt.window_start) / SAMPLE_RATE
 
+    def seconds_of(self, kind: Kind, end: int) -> float:
+        """Length of the window of a kind that ends at sample ``end``."""
+        whole = kind is not Kind.INTERIM and self._options.final == "best"
+        start = self.excerpt.start if whole else self.excerpt.window_start
+        return (end - start) / SAMPLE_RATE
+
     @property
     def silent(self) -> bool:
         """Whether no text has been said of it yet."""

@@ -44,6 +44,7 @@ def _slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hark]:
         "STT_MAX_BATCH": "1",
         "STT_MAX_QUEUE_SIZE": "4",
         "STT_QUEUE_OVERFLOW_POLICY": "drop_oldest",
+        "STT_ADMISSION": "0",  # it is about the queue
     }
     with hark(tmp_path_factory.mktemp("defects-slow"), **FAST, **settings) as service:
         yield service

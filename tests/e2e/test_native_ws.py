@@ -49,6 +49,7 @@ def _slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hark]:
         "STT_MAX_MESSAGE_BYTES": "4096",
         "STT_WS_IDLE_TIMEOUT_S": "1.5",
         "STT_OUTBOX_SIZE": "4",
+        "STT_ADMISSION": "0",  # it is slow, and has to serve all the same
     }
     with hark(tmp_path_factory.mktemp("slow"), **FAST, **settings) as service:
         yield service
