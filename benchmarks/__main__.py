@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
+from benchmarks.capacity.report import capacity_rows
 from benchmarks.sessions import (
     Plan,
     many_rows,
@@ -35,6 +36,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Row]]] = {
     "one": single_rows,
     "start": start_rows,
     "words": word_rows,
+    "capacity": capacity_rows,
 }
 
 

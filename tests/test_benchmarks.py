@@ -103,6 +103,17 @@ def test_a_row_is_reached_when_its_median_is_within_the_bar():
     assert "2.00 ms (1.00-9.00)" in lines[2]
 
 
+def test_a_bar_can_be_the_least_that_is_allowed():
+    """Of a capacity more is better; the table says which way the bar counts."""
+    rows = [
+        Row("capacity", [value], "sessions", [0.0], bar=40.0, at_least=True)
+        for value in (39.0, 40.0)
+    ]
+
+    assert [row.reached for row in rows] == ["**no**", "yes"]
+    assert "at least 40.0 sessions" in table(rows)
+
+
 def test_the_machine_is_described():
     """Figures without their machine say nothing."""
     assert "Python 3." in machine()
