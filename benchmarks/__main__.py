@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 
 from benchmarks.capacity.report import capacity_rows
+from benchmarks.replay.rows import word_rows
 from benchmarks.sessions import (
     Plan,
     many_rows,
@@ -24,7 +25,6 @@ from benchmarks.sessions import (
     start_rows,
 )
 from benchmarks.table import Row, machine, table
-from benchmarks.words import word_rows
 
 FULL = Plan(rounds=3, seconds=20.0)
 QUICK = Plan(rounds=1, seconds=6.0)
