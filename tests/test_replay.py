@@ -300,7 +300,7 @@ def test_the_picture_and_the_page_are_made(tmp_path):
     text = (tmp_path / "replay.html").read_text()
     assert text.count("<svg") == 1
     assert "first text after speech onset, p50" in text
-    assert "bar: last change, 0.65 s" in text
+    assert "change, 0.65 s" in text
     assert 'class="over">30.0<' in text
     assert not any(f'{name}="http' in text for name in ("src", "href"))
 

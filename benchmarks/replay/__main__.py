@@ -91,8 +91,9 @@ def write(folder: Path, rungs: list[Rung], whole: float | None) -> None:
     from benchmarks.replay.plot import as_svg, draw, save_png  # noqa: PLC0415  wants matplotlib
 
     most = max(rung.sessions for rung in rungs)
-    title = f"Hark live: delay and cost with up to {most} sessions"
-    figure = draw(rungs, title)
+    told = "delay" if all(rung.cpu is None for rung in rungs) else "delay and cost"
+    title = f"Hark live: {told} with up to {most} session{'s' * (most > 1)}"
+    figure = draw(rungs, title, machine().splitlines()[0])
     folder.mkdir(parents=True, exist_ok=True)
     save_png(figure, folder / "replay.png")
     text = page(title, as_svg(figure), lines(rungs, whole), (*NOTES, machine()))

@@ -28,7 +28,10 @@ STYLE = {
     "svg.hashsalt": "hark",  # the same picture of the same figures
 }
 INK, MUTED = "#222222", "#767676"
-WIDE = 20.0  # times between the least and the most from which on the axis is logarithmic
+LATE = 8.0  # s of delay from which on the axis is logarithmic, lest the rest is a flat line
+
+
+PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +50,13 @@ CURVES = (
 )  # colours that the colour-blind tell apart, after Okabe and Ito
 
 
-def draw(rungs: Sequence[Rung], title: str) -> Figure:
-    """The picture; ``title`` says what was measured on what."""
+def draw(rungs: Sequence[Rung], title: str, machine: str) -> Figure:
+    """The picture; ``title`` says what was measured, ``machine`` on what."""
     with rc_context(STYLE):
         costs = any(rung.cpu is not None for rung in rungs)
         figure = Figure(figsize=(11.0 if costs else 7.0, 5.2), layout="constrained")
         figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold", color=INK)
+        figure.supxlabel(machine, x=0.01, ha="left", fontsize=8.5, color=MUTED)
         if costs:
             left, right = figure.subplots(1, 2, width_ratios=(3, 2))
             _delays(left, rungs)
@@ -85,12 +89,14 @@ def _delays(axes: Axes, rungs: Sequence[Rung]) -> None:
             label = f"{curve.name}, p{percent}"
             axes.plot(sessions, delays, line, marker=marker, ms=5, color=curve.colour, label=label)
             values += [value for value in delays if not isnan(value)]
-    _bar(axes, FIRST, f"bar: first text p50, {FIRST:g} s", CURVES[0].colour, below=True)
-    _bar(axes, CHANGE, f"bar: last change, {CHANGE:g} s", CURVES[1].colour)
-    if values and max(values) > WIDE * max(0.05, min(values)):
+    _bar(axes, FIRST, f"bar: first text\np50, {FIRST:g} s", CURVES[0].colour, below=True)
+    _bar(axes, CHANGE, f"bar: last\nchange, {CHANGE:g} s", CURVES[1].colour)
+    if values and max(values) > LATE:
         axes.set_yscale("symlog", linthresh=0.1)
-    else:
-        axes.set_ylim(min(0.0, *values, 0.0), 1.12 * max(*values, CHANGE, FIRST))
+        axes.yaxis.set_major_locator(FixedLocator([0, 0.1, 0.3, 1, 3, 10, 30, 100]))
+        axes.yaxis.set_major_formatter(PLAIN)
+        axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(min(0.0, *values, 0.0), 1.1 * max(0.0, *values, CHANGE, FIRST))
     axes.set_title("Delay", color=INK)
     axes.set_ylabel("delay (s)")
     _sessions(axes, sessions)
@@ -132,16 +138,17 @@ def _cost(axes: Axes, rungs: Sequence[Rung]) -> None:
 
 
 def _bar(axes: Axes, value: float, text: str, colour: str, *, below: bool = False) -> None:
-    """A promised value, as a dotted line with its name at the right end."""
+    """A promised value, as a dotted line with its name beside its right end."""
     axes.axhline(value, color=colour, linestyle=":", linewidth=1.4)
     axes.annotate(
         text,
         (1.0, value),
         xycoords=("axes fraction", "data"),
-        xytext=(-2, -4 if below else 3),
+        xytext=(5, 0),
         textcoords="offset points",
-        ha="right",
+        ha="left",
         va="top" if below else "bottom",
+        annotation_clip=False,
         fontsize=8.5,
         color=colour,
     )
@@ -152,7 +159,7 @@ def _sessions(axes: Axes, sessions: Sequence[int]) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(list(sessions)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(PLAIN)
     axes.set_xlim(min(sessions) / 1.25, max(sessions) * 1.25)
     axes.set_xlabel("live sessions")
     axes.tick_params(colors=MUTED)
