@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.capacity.__main__ import arguments, setups
 from benchmarks.capacity.costs import BASE, TINY, Costs, named
-from benchmarks.capacity.figures import Outcome
+from benchmarks.capacity.figures import PEERS, Outcome
 from benchmarks.capacity.questions import Fairness, broken, capacity, fairness, windows_of
 from benchmarks.capacity.recording import WORD, Recording, Style
 from benchmarks.capacity.report import HEAD, cells
@@ -159,7 +159,10 @@ def test_costs_come_from_a_measured_table(tmp_path):
         json.dumps({"encode": [[100, 0.1]], "step": [[1, 0.2]], "call": 0.3, "window": 0.4})
     )
 
-    assert named(str(file)).table == CostTable(((100, 0.1),), ((1, 0.2),), 0.3, 0.4)
+    costs = named(str(file))
+
+    assert costs.table == CostTable(((100, 0.1),), ((1, 0.2),), 0.3, 0.4)
+    assert costs.align[0][1] == pytest.approx(TINY.align[0][1] * 0.5 / 0.0172)
     assert named("base") is BASE
 
 
@@ -281,6 +284,14 @@ def test_a_light_tenant_hardly_feels_a_flood(flooded):
 def test_the_promises_are_those_of_the_capacity_definition(changes, promise):
     """REC-85, with an endpoint of 0.6 s."""
     assert broken(outcome(**changes), Setup()) == promise
+
+
+def test_peers_were_promised_less():
+    """The looser targets of recognition 2.7, to compare with."""
+    slow = outcome(interim=(1.4,), final=(1.5,))
+
+    assert broken(slow, Setup(targets=PEERS)) == []
+    assert broken(slow, Setup()) == ["interim p95", "final p95"]
 
 
 def test_capacity_is_the_most_sessions_that_keep_the_promises(monkeypatch):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.capacity.costs import MODELS, named
+from benchmarks.capacity.figures import OWN, PEERS
 from benchmarks.capacity.questions import LONG, SHORT, capacity, windows_of
 from benchmarks.capacity.recording import Style
 from benchmarks.capacity.report import (
@@ -30,6 +31,7 @@ STYLES = {
     "half": Style(share=0.5),
     "long": Style(shortest=18.0, longest=28.0),
 }
+TARGETS = {"own": OWN, "peers": PEERS}
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -44,6 +46,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--workers", type=int, action="append", help="one core each; again for more (1 and 2)")
     add("--window", type=float, action="append", help="least s of a window; again (0 and 10)")
     add("--speech", choices=STYLES, default="usual", help="2-8 s at 75 %%, at 50 %%, or 18-28 s")
+    add("--targets", choices=TARGETS, default="own", help="REC-85, or the looser ones of peers")
     add("--step", type=float, default=SpeechOptions().step, help="s between two interims")
     add("--max-batch", type=int, default=8, help="most windows of a call")
     add("--slower", type=float, default=1.0, help="times slower than the cost table")
@@ -70,6 +73,7 @@ def setups(options: argparse.Namespace) -> list[tuple[str, Setup]]:
                     max_batch=options.max_batch,
                     speech=SpeechOptions(language="en", step=options.step),
                     style=STYLES[options.speech],
+                    targets=TARGETS[options.targets],
                     seed=options.seed,
                     seconds=20.0 if options.quick else options.seconds,
                 )

@@ -96,7 +96,8 @@ def named(name: str) -> Costs:
     """The costs of a model of ``MODELS``, or those in a JSON file.
 
     The file holds the fields of ``stt.costs.CostTable``, as ``python -m benchmarks.costs --json``
-    writes them, and may hold ``align`` like ``encode``. Raises ValueError for anything else.
+    writes them, and may hold ``align`` like ``encode``; without it, word times are taken to cost
+    more than tiny's as encoding does. Raises ValueError for anything else.
     """
     if name in MODELS:
         return MODELS[name]
@@ -108,7 +109,9 @@ def named(name: str) -> Costs:
             call=float(fields.get("call", 0.0)),
             window=float(fields.get("window", 0.0)),
         )
-        return Costs(table, align=_points(fields.get("align", TINY.align)))
+        larger = table.encode_s(500) / TINY.table.encode_s(500)
+        align = _points(fields["align"]) if "align" in fields else _scaled(TINY.align, larger)
+        return Costs(table, align)
     except (OSError, ValueError, KeyError, TypeError) as error:
         known = ", ".join(MODELS)
         raise ValueError(f"{name} is neither of {known} nor a cost table: {error}") from error

@@ -16,7 +16,7 @@ from itertools import count
 import numpy as np
 
 from benchmarks.capacity.costs import TINY, Costs
-from benchmarks.capacity.figures import Outcome, Work, summed
+from benchmarks.capacity.figures import OWN, Outcome, Targets, Work, summed
 from benchmarks.capacity.recording import Heard, Recording, Style
 from benchmarks.capacity.speaker import Speaker
 from benchmarks.capacity.taking import take_now
@@ -45,6 +45,7 @@ class Setup:
     speech: SpeechOptions = field(default_factory=lambda: SpeechOptions(language="en"))
     queue: QueueOptions = field(default_factory=QueueOptions)
     style: Style = field(default_factory=Style)
+    targets: Targets = OWN
     seed: int = 1
     seconds: float = 60.0
     """Measured; what comes before is the warm-up."""
