@@ -96,22 +96,23 @@ def columns(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     )
 
 
-def machine() -> str:
-    """What the figures were measured on and with."""
+def machine(module: str | None = None) -> str:
+    """What the figures were measured on and with; ``module``: what was run, if not this command."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB, "
         f"Linux {platform.release()}\n"
         f"Python {platform.python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in SHOWN)
-        + f"\nCommand: {command()}"
+        + f"\nCommand: {command(module)}"
     )
 
 
-def command() -> str:
+def command(module: str | None = None) -> str:
     """How this measurement was started: ``python -m benchmarks --quick``."""
-    name = sys.modules["__main__"].__spec__
-    module = name.name.removesuffix(".__main__") if name else Path(sys.argv[0]).name
+    if module is None:
+        started = sys.modules["__main__"].__spec__
+        module = started.name.removesuffix(".__main__") if started else Path(sys.argv[0]).name
     return " ".join(("python -m", module, *sys.argv[1:]))
 
 

@@ -117,6 +117,11 @@ def test_the_machine_is_described():
     """Figures without their machine say nothing."""
     assert "Python 3." in machine()
     assert "cores" in machine()
+    assert (
+        machine("benchmarks.costs")
+        .splitlines()[-1]
+        .startswith("Command: python -m benchmarks.costs")
+    )
 
 
 @pytest.mark.slow
