@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.load import ACTIVITY, Client, Event, Hangup, Load, Target
 from benchmarks.replay.__main__ import arguments, sessions_of, write
-from benchmarks.replay.corpus import CorpusError, Recording, Spoken, found_speech, recordings
+from benchmarks.replay.corpus import CorpusError, Recording, Spoken, recordings
 from benchmarks.replay.live import Asked, climb, target_of
 from benchmarks.replay.metrics import (
     Said,
@@ -27,7 +27,7 @@ from benchmarks.replay.metrics import (
     utterances,
 )
 from benchmarks.replay.page import page
-from benchmarks.replay.playlist import PAUSE, playlists
+from benchmarks.replay.playlist import PAUSE, found_speech, playlists
 from benchmarks.replay.report import figures, ladder_table, lines
 from benchmarks.replay.rows import rung_rows
 from benchmarks.replay.rung import Cost, Rung, at
@@ -41,7 +41,8 @@ WORDS = (Spoken("One,", 1.0, 1.4), Spoken("two.", 1.5, 2.0))
 
 
 def recording(name: str = "a", seconds: float = 2.4, text: str | None = "One, two.") -> Recording:
-    return Recording(name, "en", np.zeros(round(seconds * 16_000), np.float32), text, WORDS)
+    samples = np.zeros(round(seconds * 16_000), np.float32)
+    return Recording(name=name, language="en", samples=samples, text=text, words=WORDS)
 
 
 def interim(at: float, committed: str, tail: str, utterance: int = 0) -> Said:
@@ -71,15 +72,15 @@ def measured(sessions: int, delay: float = 0.5) -> Rung:
 
 
 def test_the_clips_of_the_tests_have_texts_and_word_times():
-    """English, clean speech, by default."""
-    found = recordings(kinds=["short"])
+    """Of one kind and language, when asked."""
+    found = recordings(kinds=["short"], language="en")
 
     assert len(found) > 5
     assert all(one.text and one.words and one.language == "en" for one in found)
     assert found[0].seconds == pytest.approx(5.631, abs=0.01)
 
 
-def test_a_folder_without_a_manifest_is_heard_by_the_detector(tmp_path):
+def test_a_folder_without_a_manifest_needs_no_more_than_files(tmp_path):
     """A text beside the file tells what is said; the voice activity detector tells when."""
     samples = np.concatenate((hush(1.0), voice(2.0), hush(1.0)))
     with wave.open(str(tmp_path / "mine.wav"), "wb") as file:
@@ -88,9 +89,10 @@ def test_a_folder_without_a_manifest_is_heard_by_the_detector(tmp_path):
     (tmp_path / "mine.txt").write_text(" Hello there. \n")
 
     (found,) = recordings(tmp_path)
+    (playlist,) = playlists([found], 1)
 
-    assert (found.name, found.text) == ("mine.wav", "Hello there.")
-    assert [(word.start, word.end) for word in found.words] == [
+    assert (found.name, found.text, found.words) == ("mine.wav", "Hello there.", ())
+    assert [(word.start, word.end) for word in playlist.words()] == [
         (pytest.approx(1.0, abs=0.1), pytest.approx(3.0, abs=0.15))
     ]
 
@@ -100,7 +102,7 @@ def test_two_utterances_are_found_apart():
     samples = np.concatenate((hush(1.0), voice(1.0), hush(1.5), voice(1.0), hush(1.0)))
 
     assert len(found_speech(samples)) == 2
-    assert found_speech(hush(2.0)) == ()
+    assert found_speech(hush(2.0)) == []
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "."])
@@ -402,7 +404,7 @@ def test_without_a_mourner_the_measurement_ends(plugged):
 @pytest.mark.slow
 def test_a_short_replay_comes_to_an_end(tmp_path):
     """One clip, two sessions, the demo model: words, delays, cost, and every event on record."""
-    clip = [one for one in recordings(kinds=["short"]) if one.seconds < 3][:1]
+    clip = [one for one in recordings(kinds=["short"], language="en") if one.seconds < 3][:1]
     with (tmp_path / "events.jsonl").open("w") as events:
         rung = climb(Asked(clip, events=events), 2)
 

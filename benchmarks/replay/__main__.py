@@ -22,7 +22,7 @@ from benchmarks.replay.report import ladder_table, lines
 from benchmarks.replay.rows import QUICK
 from benchmarks.replay.rung import Rung
 from benchmarks.table import machine
-from benchmarks.wer import AUDIO
+from benchmarks.wer import AUDIO, KINDS
 
 NOTES = (
     "Delays count from the words as they were spoken, on the client's clock; they hold the 100 ms"
@@ -67,7 +67,8 @@ def main() -> None:
     options = parser.parse_args()
     language = None if options.language == "auto" else options.language
     try:
-        found = recordings(options.folder, kinds=options.kind or (), language=language)
+        kinds = options.kind or (KINDS if options.folder == AUDIO else ())
+        found = recordings(options.folder, kinds=kinds, language=language)
         target = target_of(options.url, options.key) if options.url else None
     except (CorpusError, ValueError) as error:
         parser.error(str(error))

@@ -10,7 +10,9 @@ import numpy as np
 
 from benchmarks.load import FRAME, audio_frames
 from benchmarks.replay.corpus import Recording, Spoken
-from stt.events import SAMPLE_RATE
+from stt.events import SAMPLE_RATE, Samples
+from stt.speech.endpointing import Closed, Endpointer
+from stt.speech.vad import EnergyVAD
 
 PAUSE = 1.5  # s of silence after each recording: longer than the usual endpoints
 
@@ -21,6 +23,8 @@ class Track:
 
     recording: Recording
     frames: list[bytes]
+    spoken: Sequence[Spoken]
+    """Its words; where nobody knows them, its utterances as the service's detector finds them."""
 
     @property
     def seconds(self) -> float:
@@ -31,7 +35,25 @@ class Track:
 def track(recording: Recording) -> Track:
     """The messages of a recording."""
     pause = np.zeros(round(PAUSE * SAMPLE_RATE), np.float32)
-    return Track(recording, audio_frames(np.concatenate((recording.samples, pause))))
+    return Track(
+        recording,
+        audio_frames(np.concatenate((recording.samples, pause))),
+        recording.words or found_speech(recording.samples),
+    )
+
+
+def found_speech(samples: Samples) -> list[Spoken]:
+    """Where somebody speaks in (n,) float32 samples, as the service finds it; without words."""
+    endpointer = Endpointer()
+    boundaries = endpointer.step(EnergyVAD().judge(samples)) + endpointer.finish(len(samples))
+    found: list[Spoken] = []
+    start = 0
+    for boundary in boundaries:
+        if isinstance(boundary, Closed):
+            found.append(Spoken("", start / SAMPLE_RATE, boundary.end / SAMPLE_RATE))
+        else:
+            start = boundary.start
+    return found
 
 
 class Playlist:
@@ -54,11 +76,11 @@ class Playlist:
         return chain.from_iterable(one.frames for one in self.tracks)
 
     def words(self) -> list[Spoken]:
-        """Every word, in s of the stream."""
+        """Every word, or utterance, in s of the stream."""
         return [
             Spoken(word.text, start + word.start, start + word.end)
             for start, one in zip(self.starts, self.tracks, strict=True)
-            for word in one.recording.words
+            for word in one.spoken
         ]
 
     def at(self, time: float) -> int:

@@ -9,7 +9,7 @@ from benchmarks.replay.report import CHANGE, CPU, FIRST, KILOBYTES, WORSE
 from benchmarks.replay.rung import Rung, at
 from benchmarks.sessions import Plan
 from benchmarks.table import Row
-from benchmarks.wer import WordErrors
+from benchmarks.wer import KINDS, WordErrors
 
 LIVE = (1, 4, 40)
 QUICK = 5  # recordings
@@ -17,7 +17,7 @@ QUICK = 5  # recordings
 
 def word_rows(plan: Plan) -> list[Row]:
     """One round of each: it is as long as the recordings."""
-    files = recordings()[: QUICK if plan.rounds == 1 else None]
+    files = recordings(kinds=KINDS, language="en")[: QUICK if plan.rounds == 1 else None]
     whole = offline(files)
     return [row for sessions in LIVE for row in rung_rows(climb(Asked(files), sessions), whole)]
 
