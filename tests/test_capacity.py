@@ -16,6 +16,7 @@ from benchmarks.capacity.recording import WORD, Recording, Style
 from benchmarks.capacity.report import HEAD, cells
 from benchmarks.capacity.simulation import Setup, recordings, simulate
 from benchmarks.capacity.taking import take_now
+from benchmarks.capacity.work import Piece, Work, call_s, shares
 from stt.costs import CostTable
 from stt.events import SAMPLE_RATE, Kind, Window
 from stt_ingest import JobQueue
@@ -174,6 +175,33 @@ def test_a_bad_cost_table_is_refused(tmp_path, text):
 
     with pytest.raises(ValueError, match=r"costs\.json is neither"):
         named(str(file))
+
+
+def test_a_call_decodes_windows_of_one_length_together():
+    """The longest text sets the steps; another length is decoded by itself."""
+    costs = Costs(
+        CostTable(encode=((100, 1.0),), step=((1, 0.1), (2, 0.2)), call=5.0), call=0.0, window=0.0
+    )
+    short, longer = (Piece(Kind.FINAL, 100, steps, False, 0.0) for steps in (3, 10))
+    other = Piece(Kind.INTERIM, 200, 10, False, 0.0)
+
+    assert call_s(costs, [short, longer]) == pytest.approx(5.0 + 2 * 1.0 + 10 * 0.2)
+    assert call_s(costs, [short, other]) == pytest.approx(5.0 + 1.0 + 0.3 + 2.0 + 1.0)
+
+
+def test_work_is_told_by_kind():
+    """A call's CPU time is divided by what its windows would cost alone."""
+    costs = Costs(CostTable(encode=((100, 1.0),)), window=0.0)
+    final, interim = (Piece(kind, 100, 4, False, 0.1) for kind in (Kind.FINAL, Kind.INTERIM))
+    longer = Piece(Kind.INTERIM, 200, 8, False, 0.3)
+    work = [Work(0.0, 3.0, (final, longer)), Work(1.0, 1.0, (interim,))]
+
+    finals, interims = shares(costs, work, speech=2.0)
+
+    assert (finals.kind, finals.windows, finals.cpu) == (Kind.FINAL, 0.5, pytest.approx(0.25))
+    assert (interims.windows, interims.frames, interims.steps) == (1.0, 150.0, 6.0)
+    assert interims.waited_at(95) == 0.3
+    assert interims.cpu == pytest.approx(0.75)
 
 
 # Taking without waiting.

@@ -21,6 +21,7 @@ from benchmarks.capacity.report import (
     fairness_table,
     overload_table,
     usual_table,
+    work_table,
 )
 from benchmarks.capacity.simulation import Setup
 from benchmarks.table import command
@@ -56,6 +57,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--sessions", type=int, help="the nominal load; without it, the capacity found")
     add("--overload", action="store_true", help="1, 1.5, 2 and 3 times the nominal load")
     add("--fairness", action="store_true", help="a light tenant beside a flood of 2 and 3 times")
+    add("--work", action="store_true", help="what the workers do at the nominal load, by kind")
     add("--load", type=float, help="a part of the nominal load, such as 0.75 (QM-06)")
     return parser
 
@@ -90,12 +92,14 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     print(f"Command: {command()}\n")
-    if not (options.overload or options.fairness or options.load):
+    if not (options.overload or options.fairness or options.load or options.work):
         print(capacity_table(asked))
         return
     for name, setup in asked:
         nominal = options.sessions or capacity(setup).sessions
         print(f"{name} workers: nominal {nominal} sessions\n")
+        if options.work:
+            print(work_table(setup, nominal), end="\n\n")
         if options.load:
             print(usual_table(setup, nominal, options.load), end="\n\n")
         if options.overload:

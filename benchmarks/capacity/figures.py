@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.capacity.costs import Costs
 from benchmarks.capacity.speaker import Speaker
+from benchmarks.capacity.work import Share, Work, shares
 from benchmarks.table import percentile
 
 
@@ -23,18 +25,6 @@ class Targets:
 
 OWN = Targets()
 PEERS = Targets(interim=1.5, final=1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One call of a worker."""
-
-    at: float
-    cpu: float
-    """CPU s."""
-    seconds: float
-    """How long it took."""
-    windows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +51,8 @@ class Outcome:
     """Of the cores, of all tenants together."""
     batch: float
     """Windows in a call, of all tenants together."""
+    shares: tuple[Share, ...] = ()
+    """What the workers did, by kind, for all tenants together."""
 
     def interim_at(self, percent: float) -> float:
         """A percentile of the interims' delays; infinite where none was said."""
@@ -81,7 +73,7 @@ def summed(
     span: tuple[float, float],
     *,
     cores: int,
-    front_end: float,
+    costs: Costs,
     everybody: Sequence[Speaker],
 ) -> Outcome:
     """The figures of ``speakers`` for what was said within ``span``."""
@@ -89,7 +81,8 @@ def summed(
     told = [one for speaker in speakers for one in speaker.account.told if start <= one.at < end]
     finals = [one for one in told if one.is_final]
     inside = [call for call in work if start <= call.at < end]
-    cpu = sum(call.cpu for call in inside) + len(everybody) * front_end * (end - start)
+    cpu = sum(call.cpu for call in inside) + len(everybody) * costs.front_end * (end - start)
+    speech = _speech(everybody, span)
     accounts = [speaker.account for speaker in speakers]
     return Outcome(
         sessions=len(speakers),
@@ -101,9 +94,10 @@ def summed(
         out_of_order=sum(account.out_of_order for account in accounts),
         changed=sum(account.changed for account in accounts),
         wrong=sum(account.wrong for account in accounts),
-        cpu=cpu / _speech(everybody, span),
+        cpu=cpu / speech,
         utilisation=cpu / (cores * (end - start)),
-        batch=sum(call.windows for call in inside) / len(inside) if inside else 0.0,
+        batch=sum(len(call.pieces) for call in inside) / len(inside) if inside else 0.0,
+        shares=shares(costs, inside, speech),
     )
 
 

@@ -18,6 +18,7 @@ from benchmarks.capacity.questions import (
 from benchmarks.capacity.simulation import Setup
 from benchmarks.sessions import Plan
 from benchmarks.table import Row, columns, shown
+from stt.events import FEATURE_RATE
 
 LOADS = (1.0, 1.5, 2.0, 3.0)
 FLOODS = (2.0, 3.0)
@@ -33,6 +34,7 @@ HEAD = (
     "CPU ms per speech s",
     "lost, out of order, changed, wrong",
 )
+WORK = ("kind", "windows per speech s", "encoded", "steps", "waited p50 / p95", "of the work")
 
 
 def cells(outcome: Outcome) -> list[str]:
@@ -65,6 +67,22 @@ def overload_table(setup: Setup, nominal: int) -> str:
     """From the nominal load to three times as much (REC-71)."""
     lines = [[f"{times:g}x", *cells(loaded(setup, nominal, times))] for times in LOADS]
     return columns(("load", *HEAD), lines)
+
+
+def work_table(setup: Setup, sessions: int) -> str:
+    """What the workers do at a load: what limits it."""
+    lines = [
+        [
+            share.kind.name.lower(),
+            f"{share.windows:.2f}",
+            f"{share.frames / FEATURE_RATE:.1f} s",
+            f"{share.steps:.0f}",
+            _times(share.waited_at(50), share.waited_at(95)),
+            f"{100 * share.cpu:.0f} %",
+        ]
+        for share in loaded(setup, sessions, 1.0).shares
+    ]
+    return columns(WORK, lines)
 
 
 def usual_table(setup: Setup, nominal: int, share: float) -> str:

@@ -8,7 +8,7 @@ clock of the machine, so the same seed gives the same figures everywhere.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import count
@@ -16,10 +16,11 @@ from itertools import count
 import numpy as np
 
 from benchmarks.capacity.costs import TINY, Costs
-from benchmarks.capacity.figures import OWN, Outcome, Targets, Work, summed
+from benchmarks.capacity.figures import OWN, Outcome, Targets, summed
 from benchmarks.capacity.recording import Heard, Recording, Style
 from benchmarks.capacity.speaker import Speaker
 from benchmarks.capacity.taking import take_now
+from benchmarks.capacity.work import Piece, Work, call_s
 from stt.engines.encoder_context import EncoderContext
 from stt.events import FEATURE_RATE, Window
 from stt.speech.stream import SpeechOptions
@@ -100,7 +101,7 @@ class _Simulation:
                 self._work,
                 (self._setup.warm_up, self._end),
                 cores=self._setup.workers,
-                front_end=self._setup.costs.front_end,
+                costs=self._setup.costs,
                 everybody=self._speakers,
             )
             for tenant in dict.fromkeys(speaker.tenant for speaker in self._speakers)
@@ -142,36 +143,27 @@ class _Simulation:
     def _dispatch(self) -> None:
         """Give idle workers what waits."""
         while self._idle and (batch := take_now(self._queue, self._setup.max_batch)):
-            heard: list[tuple[Job, Window, Heard]] = []
+            answers: list[tuple[Job, Heard]] = []
+            pieces: list[Piece] = []
             for job in batch:
                 window = job.window()
                 if window is None:
                     self._queue.finish(job)
                     continue
                 self._queue.charge(job, window.seconds)
-                heard.append((job, window, self._of[job.lane].recording.hear(window)))
-            if heard:
+                heard = self._of[job.lane].recording.hear(window)
+                answers.append((job, heard))
+                pieces.append(self._piece(job, window, heard))
+            if pieces:
                 self._idle -= 1
-                seconds = self._cost([(window, one) for _, window, one in heard])
-                self._work.append(Work(self._now, seconds, seconds / self._share, len(heard)))
-                answers = [(job, one) for job, _, one in heard]
-                self._at(self._now + seconds / self._share, partial(self._answer, answers))
+                cpu = call_s(self._setup.costs, pieces)
+                self._work.append(Work(self._now, cpu, tuple(pieces)))
+                self._at(self._now + cpu / self._share, partial(self._answer, answers))
 
-    def _cost(self, windows: Sequence[tuple[Window, Heard]]) -> float:
-        """CPU seconds of a call: windows of one length are encoded apart and decoded together."""
-        groups: dict[int, list[tuple[Window, Heard]]] = {}
-        for window, heard in windows:
-            frames = self._setup.context.length(window.kind, round(window.seconds * FEATURE_RATE))
-            groups.setdefault(frames, []).append((window, heard))
-        costs = self._setup.costs
-        return costs.call_s() + sum(
-            costs.batch_s(
-                frames,
-                max(heard.steps for _, heard in group),
-                [window.word_times for window, _ in group],
-            )
-            for frames, group in groups.items()
-        )
+    def _piece(self, job: Job, window: Window, heard: Heard) -> Piece:
+        frames = self._setup.context.length(window.kind, round(window.seconds * FEATURE_RATE))
+        waited = self._now - job.enqueued
+        return Piece(window.kind, frames, heard.steps, window.word_times, waited)
 
     def _answer(self, answers: list[tuple[Job, Heard]]) -> None:
         """A worker is done: every job's owner is told, as ``WorkerPool._work`` does."""
