@@ -27,7 +27,7 @@ types: $(VENV)/.installed-dev ## static types
 
 check: lint types test ## lint, types and tests: what must pass before a change is in
 
-bench: $(VENV)/.installed-dev ## measurements (docs/benchmarks.md)
+bench: $(VENV)/.installed-bench ## measurements (docs/benchmarks.md)
 	@$(VENV)/bin/python -m benchmarks
 
 clean: ## remove what can be made again; transcripts in var/ stay
@@ -43,6 +43,10 @@ $(VENV)/.installed: requirements.txt $(VENV)/.created
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.installed-bench: requirements-bench.txt $(VENV)/.installed
+	@$(PIP) install -r requirements-bench.txt
 	@touch $@
 
 $(VENV)/.created:

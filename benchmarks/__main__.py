@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
+from benchmarks.capacity.report import capacity_rows
+from benchmarks.replay.rows import word_rows
 from benchmarks.sessions import (
     Plan,
     many_rows,
@@ -23,7 +25,6 @@ from benchmarks.sessions import (
     start_rows,
 )
 from benchmarks.table import Row, machine, table
-from benchmarks.words import word_rows
 
 FULL = Plan(rounds=3, seconds=20.0)
 QUICK = Plan(rounds=1, seconds=6.0)
@@ -35,6 +36,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Row]]] = {
     "one": single_rows,
     "start": start_rows,
     "words": word_rows,
+    "capacity": capacity_rows,
 }
 
 

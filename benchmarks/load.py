@@ -15,6 +15,8 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, TypeAlias
 
@@ -26,6 +28,7 @@ FRAME = 0.1  # s of audio in a message
 PING_EVERY = 0.5  # s, per session
 PATIENCE = 30.0  # s that a socket operation may take
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10  # RFC 6455, section 11.8
+ACTIVITY = ("vad", "speech_started", "speech_stopped")  # what is said with vad_events=1
 
 Event: TypeAlias = dict[str, Any]
 Listener: TypeAlias = Callable[["Client", Event, float], None]
@@ -72,28 +75,51 @@ def deframed(buffer: bytearray) -> Iterator[tuple[int, bytes]]:
         yield opcode, payload
 
 
-class Client:
-    """One connected session. ``audio``: the frames it will send, one every 100 ms."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The service that is measured."""
 
-    def __init__(self, port: int, query: str, audio: Iterable[bytes], pings: bool = True) -> None:
+    port: int
+    host: str = "127.0.0.1"
+    headers: tuple[str, ...] = ()
+    """Further lines of the handshake, such as ``Authorization: Bearer ...``."""
+
+
+class Client:
+    """One connected session. ``audio``: the frames it will send, one every 100 ms.
+
+    ``target``: the service; a number is a port of this machine.
+    """
+
+    def __init__(
+        self, target: Target | int, query: str, audio: Iterable[bytes], pings: bool = True
+    ) -> None:
+        target = Target(target) if isinstance(target, int) else target
         self.audio = iter(audio)
         self.pings = pings
         self.begun = 0.0
         """When the first sample was spoken; the frame of it goes out 100 ms later."""
         self.waiting: dict[int, float] = {}
         """Pings without a pong: number and when it was sent."""
+        self.received = 0
+        """Bytes of the messages that came in, but for those about voice activity."""
         self.buffer = bytearray()
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self.socket = socket.create_connection((target.host, target.port), timeout=PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._shake_hands(port, query)
+        self._shake_hands(target, query)
 
-    def _shake_hands(self, port: int, query: str) -> None:
+    def _shake_hands(self, target: Target, query: str) -> None:
         key = base64.b64encode(os.urandom(16)).decode()
-        self.socket.sendall(
-            f"GET /stt/stream?{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
-            "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        lines = (
+            f"GET /stt/stream?{query} HTTP/1.1",
+            f"Host: {target.host}:{target.port}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Key: {key}",
+            "Sec-WebSocket-Version: 13",
+            *target.headers,
         )
+        self.socket.sendall("".join(f"{line}\r\n" for line in (*lines, "")).encode())
         while b"\r\n\r\n" not in self.buffer:
             self.buffer += self._received()
         head, _, rest = bytes(self.buffer).partition(b"\r\n\r\n")
@@ -111,7 +137,10 @@ class Client:
         self.buffer += self._received()
         for opcode, payload in deframed(self.buffer):
             if opcode == TEXT:
-                yield json.loads(payload)
+                event: Event = json.loads(payload)
+                if event["type"] not in ACTIVITY:
+                    self.received += len(payload) + (2 if len(payload) < 126 else 4)
+                yield event
             elif opcode == PING:
                 self.socket.sendall(framed(payload, PONG))
             elif opcode == CLOSE:
@@ -119,10 +148,21 @@ class Client:
 
 
 class Load:
-    """Clients that speak and ping in real time; one thread calls all methods."""
+    """Clients that speak and ping in real time; one thread calls all methods.
 
-    def __init__(self, clients: Sequence[Client], listener: Listener | None = None) -> None:
+    ``listener`` hears what they are told. ``mourner`` is told of a session that ended before its
+    time; without one that ends the measurement.
+    """
+
+    def __init__(
+        self,
+        clients: Sequence[Client],
+        listener: Listener | None = None,
+        mourner: Callable[[Client, str], None] | None = None,
+    ) -> None:
         self._listener = listener
+        self._mourner = mourner
+        self._gone: set[Client] = set()
         self._numbers = count()
         self._due: list[tuple[float, int, Client, bool]] = []  # a heap; the last: it is a ping
         self._selector = selectors.DefaultSelector()
@@ -143,17 +183,19 @@ class Load:
         heapq.heappush(self._due, (due, next(self._numbers), client, is_ping))
 
     def run(self, seconds: float) -> None:
-        """Go on for so long. Raises Hangup when a session ends."""
+        """Go on for so long. Raises Hangup when a session ends and nobody mourns it."""
         end = time.monotonic() + seconds
         while (now := time.monotonic()) < end:
             while self._due and self._due[0][0] <= now:
                 due, _, client, is_ping = heapq.heappop(self._due)
                 self.lateness.append(now - due)
-                self._send(client, due, is_ping)
+                with self._mourning(client):
+                    self._send(client, due, is_ping)
                 now = time.monotonic()
             wait = min(end, self._due[0][0] if self._due else end) - time.monotonic()
             for key, _ in self._selector.select(max(0.0, wait)):
-                self._hear(key.data)
+                with self._mourning(key.data):
+                    self._hear(key.data)
 
     def forget(self) -> None:
         """Begin to measure: what was noted so far was the warm-up."""
@@ -172,7 +214,21 @@ class Load:
         for client in self._clients:
             client.socket.close()
 
+    @contextmanager
+    def _mourning(self, client: Client) -> Iterator[None]:
+        """Let the others go on when the session of ``client`` ends."""
+        try:
+            yield
+        except (Hangup, OSError) as error:
+            if self._mourner is None:
+                raise
+            self._gone.add(client)
+            self._selector.unregister(client.socket)
+            self._mourner(client, str(error))
+
     def _send(self, client: Client, due: float, is_ping: bool) -> None:
+        if client in self._gone:
+            return
         if is_ping:
             number = next(self._numbers)
             client.waiting[number] = time.monotonic()

@@ -26,6 +26,8 @@ class Row:
     bar: float | None = None
     """The most that is allowed; None: nothing was promised."""
     note: str = ""
+    at_least: bool = False
+    """The bar is the least that is allowed."""
 
     @property
     def measured(self) -> float:
@@ -37,7 +39,14 @@ class Row:
         """Whether the median is within the bar."""
         if self.bar is None:
             return "-"
-        return "yes" if self.measured <= self.bar else "**no**"
+        within = self.measured >= self.bar if self.at_least else self.measured <= self.bar
+        return "yes" if within else "**no**"
+
+    @property
+    def _promised(self) -> str:
+        if self.bar is None:
+            return "-"
+        return f"{'at least ' if self.at_least else ''}{shown(self.bar)} {self.unit}"
 
     def cells(self) -> list[str]:
         """As the table shows it."""
@@ -45,7 +54,7 @@ class Row:
         return [
             self.figure,
             f"{shown(self.measured)} {self.unit}{spread if len(self.rounds) > 1 else ''}",
-            "-" if self.bar is None else f"{shown(self.bar)} {self.unit}",
+            self._promised,
             self.reached,
             f"{median(self.rest):.0f} %",
             self.note,
@@ -71,8 +80,13 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 def table(rows: Sequence[Row]) -> str:
     """The rows in columns, in Markdown."""
-    lines = [HEAD, *(row.cells() for row in rows)]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(HEAD))]
+    return columns(HEAD, [row.cells() for row in rows])
+
+
+def columns(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Any table, in Markdown."""
+    lines = [head, *body]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(head))]
     lines.insert(1, ["-" * width for width in widths])
     return "\n".join(
         "| "
@@ -82,16 +96,24 @@ def table(rows: Sequence[Row]) -> str:
     )
 
 
-def machine(command: str = "benchmarks") -> str:
-    """What the figures were measured on and with."""
+def machine(module: str | None = None) -> str:
+    """What the figures were measured on and with; ``module``: what was run, if not this command."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB, "
         f"Linux {platform.release()}\n"
         f"Python {platform.python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in SHOWN)
-        + f"\nCommand: {' '.join((f'python -m {command}', *sys.argv[1:]))}"
+        + f"\nCommand: {command(module)}"
     )
+
+
+def command(module: str | None = None) -> str:
+    """How this measurement was started: ``python -m benchmarks --quick``."""
+    if module is None:
+        started = sys.modules["__main__"].__spec__
+        module = started.name.removesuffix(".__main__") if started else Path(sys.argv[0]).name
+    return " ".join(("python -m", module, *sys.argv[1:]))
 
 
 def _processor() -> str:

@@ -78,6 +78,20 @@ def test_other_requirements_are_installed_again(tmp_path: Path) -> None:
     assert "pip" in make("-n", "run", f"VENV={tmp_path}").stdout
 
 
+def test_measurements_bring_what_they_plot_with(tmp_path: Path) -> None:
+    """``make bench`` installs its own requirements, once; nothing else needs them."""
+    for stamp in (".created", ".installed", ".installed-dev"):
+        (tmp_path / stamp).touch()
+
+    fresh = make("-n", "bench", f"VENV={tmp_path}").stdout
+    (tmp_path / ".installed-bench").touch()
+    again = make("-n", "bench", f"VENV={tmp_path}").stdout
+
+    assert "install -r requirements-bench.txt" in fresh
+    assert again.splitlines() == [f"{tmp_path}/bin/python -m benchmarks"]
+    assert "requirements-bench" not in make("-n", "test", f"VENV={tmp_path}").stdout
+
+
 def test_a_user_without_venv_is_told_what_to_type(bare: Path, tmp_path: Path) -> None:
     """Debian without python3-venv, not root: the exact line, and no half-made environment."""
     done = make("install", f"VENV={tmp_path / 'venv'}", path=bare)

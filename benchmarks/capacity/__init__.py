@@ -1,0 +1,1 @@
+"""How many sessions a machine can serve, and what happens beyond: simulated (REC-81)."""
