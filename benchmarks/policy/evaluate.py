@@ -145,7 +145,7 @@ def _hear(
     recording: Recording, setting: Setting, offline: Offline, engine: Engine, cut: bool
 ) -> Heard:
     language = None if setting.detect else recording.language
-    options = replace(setting.speech, language=language)
+    options = replace(setting.speech, language=language, n_mels=engine.n_mels)
     played = replay(recording.samples, options, engine, setting.pace, count=offline.tokens)
     beam = BEST if options.final == "best" else PLAIN
     return Heard(
