@@ -6,9 +6,10 @@ the capacity simulation replays it (REC-81).
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TypeAlias
 
 Points: TypeAlias = tuple[tuple[int, float], ...]
@@ -29,6 +30,10 @@ class CostTable:
     """Fixed, of each call."""
     window: float = 0.0
     """Fixed, of each window: features, text, the way through the runtime."""
+    align: Points = ((100, 0.0),)
+    """Word times of one window, by the feature frames the encoder gets."""
+    audio: float = 0.0
+    """Of each second of audio before it is in a window: log-mel, each frame once."""
 
     def encode_s(self, frames: int) -> float:
         """To encode one window of ``frames`` feature frames."""
@@ -38,11 +43,55 @@ class CostTable:
         """One decoding step of ``batch`` windows."""
         return between(self.step, batch)
 
+    def align_s(self, frames: int) -> float:
+        """Word times of one window of ``frames`` feature frames."""
+        return between(self.align, frames)
+
     def batch_s(self, frames: int, steps: float, batch: int) -> float:
         """A call with ``batch`` windows, each of ``frames``, with ``steps`` decoding steps."""
         return (
             self.call + batch * (self.window + self.encode_s(frames)) + steps * self.step_s(batch)
         )
+
+    def to_json(self) -> str:
+        """The table as text, for a file."""
+        return json.dumps(asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> CostTable:
+        """The table in a text of ``to_json``; what it lacks costs nothing.
+
+        Raises ValueError for anything else.
+        """
+        found = json.loads(text)
+        if not isinstance(found, dict) or found.keys() - {field.name for field in fields(cls)}:
+            raise ValueError("not a cost table")
+        free = cls()
+        return cls(
+            encode=_points(found.get("encode", free.encode)),
+            step=_points(found.get("step", free.step)),
+            call=_seconds(found.get("call", free.call)),
+            window=_seconds(found.get("window", free.window)),
+            align=_points(found.get("align", free.align)),
+            audio=_seconds(found.get("audio", free.audio)),
+        )
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise ValueError(f"{value!r} must be seconds")
+    return float(value)
+
+
+def _points(value: object) -> Points:
+    try:
+        points = tuple((int(size), _seconds(seconds)) for size, seconds in value)  # type: ignore[attr-defined]
+    except TypeError as error:
+        raise ValueError(f"{value!r} must be pairs of size and seconds") from error
+    sizes = [size for size, _ in points]
+    if not points or sizes != sorted({*sizes}) or sizes[0] < 1:
+        raise ValueError(f"{value!r} must be by rising size")
+    return points
 
 
 def between(points: Sequence[tuple[int, float]], size: int) -> float:

@@ -61,3 +61,37 @@ def test_bad_setting_is_named(setting):
     """Anything else stops the start with the variable, the value and the choices."""
     with pytest.raises(SettingError, match=rf"STT_ENCODER_CONTEXT={setting}: must be auto, full"):
         EncoderContext.parse(setting)
+
+
+def test_kinds_may_differ():
+    """Each kind has its own seconds; ``full`` and ``auto`` are allowed for one of them."""
+    assert EncoderContext.parse("interim=2, final=8") == EncoderContext(200, 800)
+    assert EncoderContext.parse("final=full,interim=auto") == EncoderContext(500, 3000)
+    assert EncoderContext.parse("interim=2.5") == EncoderContext(250, 1000)
+
+
+def test_auto_is_what_the_profile_says():
+    """A profile replaces the safe default, and its margin holds for every setting (REC-41)."""
+    profile = EncoderContext(100, 200, 64)
+
+    assert EncoderContext.parse("auto", profile) == profile
+    assert EncoderContext.parse("2", profile) == EncoderContext(200, 200, 64)
+    assert EncoderContext.parse("final=5", profile) == EncoderContext(100, 500, 64)
+    assert EncoderContext.parse("full", profile).length(Kind.INTERIM, 1) == 3000
+
+
+@pytest.mark.parametrize(
+    "setting", ["interim=", "interim=0.1", "interim=2,interim=3", "other=2", "interim=2,", "2,3"]
+)
+def test_bad_kinds_are_named(setting):
+    """A slip in the form by kind stops the start, too."""
+    with pytest.raises(SettingError, match=r"interim=SECONDS,final=SECONDS"):
+        EncoderContext.parse(setting)
+
+
+def test_a_minimum_is_raised_by_one_step_of_the_grid():
+    """From between two lengths it goes to the one above the next; never above 30 s (REC-45)."""
+    assert EncoderContext(200, 1000).raised(Kind.INTERIM) == EncoderContext(250, 1000)
+    assert EncoderContext(200, 1000).raised(Kind.FINAL) == EncoderContext(200, 1250)
+    assert EncoderContext(520, 1000).raised(Kind.INTERIM).min_interim == 700
+    assert EncoderContext(3000, 3000).raised(Kind.SPEC) == EncoderContext(3000, 3000)

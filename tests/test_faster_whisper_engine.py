@@ -11,11 +11,12 @@ import pytest
 from faster_whisper import WhisperModel
 
 from benchmarks.wer import WordErrors, load, manifest, normalise, utterances
-from stt.engines import whisper_decoder, whisper_loading
+from stt.engines import whisper_decoder, whisper_features, whisper_loading
 from stt.engines.base import Engine
 from stt.engines.faster_whisper import FasterWhisperEngine
 from stt.engines.models import ModelSource
 from stt.engines.options import DEMO_MODEL, EngineOptions
+from stt.engines.whisper_encoder import Encoded
 from stt.errors import EngineError, SettingError
 from stt.events import SAMPLE_RATE, Hypothesis, Kind, Samples, Window
 
@@ -23,10 +24,15 @@ DEMO = ModelSource(str(DEMO_MODEL), "folder", name="demo")
 FILES = {file["file"]: file for file in manifest()}
 
 
+def loaded(**options) -> FasterWhisperEngine:
+    """The demo model on the CPU, its costs not measured, to save the time."""
+    return FasterWhisperEngine(DEMO, EngineOptions(device="cpu", calibrate=False, **options))
+
+
 @pytest.fixture(name="engine", scope="module")
 def _engine():
     """The demo model with two workers, loaded once."""
-    engine = FasterWhisperEngine(DEMO, EngineOptions(device="cpu", num_workers=2))
+    engine = loaded(num_workers=2)
     yield engine
     engine.close()
 
@@ -53,6 +59,7 @@ def test_engine_describes_itself(engine):
     assert described.name == "faster-whisper demo int8 on cpu"
     assert described.model == "demo"
     assert described.multilingual
+    assert described.n_mels == 80
     assert {"en", "de", "es", "hi", "zh"} <= described.languages
     assert "yue" not in described.languages  # this vocabulary has no such token
 
@@ -124,8 +131,48 @@ def mixed_windows() -> list[Window]:
     growing = load("en_growing.flac")
     for seconds in (0.5, 2, 3.5, 4, 6):
         samples = growing[: round(seconds * SAMPLE_RATE)]
-        windows += [Window(samples, Kind.INTERIM, "en"), Window(samples, Kind.INTERIM)]
-    return windows
+        windows += [Window(samples, Kind.INTERIM, language="en"), Window(samples, Kind.INTERIM)]
+    return windows + searched_windows()
+
+
+def searched_windows() -> list[Window]:
+    """Windows that are decoded with beams, hot words and previous text."""
+    names = ("en_short_02.flac", "en_short_07.flac", "en_short_09.flac")
+    windows = [final(first(name), beam=5) for name in names]
+    windows += [final(first(name), beam=2, word_times=True) for name in names]
+    return [
+        *windows,
+        final(first("de_short_01.flac"), language=None, beam=5),
+        final(first("hi_short_01.flac"), language="hi", beam=5, word_times=True),
+        final(first("en_short_02.flac"), beam=5, prefix="How many months"),
+        final(first("en_short_02.flac"), hotwords="months", previous="One two three. " * 20),
+        final(first("en_short_02.flac"), hotwords="months", beam=5),
+        final(np.zeros(2 * SAMPLE_RATE, np.float32), beam=5),
+    ]
+
+
+def test_features_give_the_hypothesis_of_their_samples(engine):
+    """A window may bring its log-mel instead of its samples, and nothing changes (REC-02)."""
+    filters = whisper_features.mel_filters(80)
+    for window in mixed_windows():
+        features = whisper_features.log_mel(window.samples, filters)
+        brought = dataclasses.replace(
+            window, samples=np.zeros(0, np.float32), features=features.astype(np.float32)
+        )
+
+        (expected,), (answer,) = engine.transcribe([window]), engine.transcribe([brought])
+
+        assert answer.text == expected.text
+        assert answer.language == expected.language
+        assert answer.average_logprob == pytest.approx(expected.average_logprob, abs=1e-3)
+
+
+def test_features_of_another_model_are_refused(engine):
+    """128 mel bands for a model of 80 are an EngineError that says so."""
+    window = Window(np.zeros(0, np.float32), Kind.FINAL, features=np.zeros((200, 128), np.float32))
+
+    with pytest.raises(EngineError, match=r"shape \(200, 128\): demo hears 80 bands"):
+        engine.transcribe([window])
 
 
 def test_hypotheses_are_the_same_alone_and_in_any_batch(engine):
@@ -277,7 +324,7 @@ def test_unknown_language_is_named(engine):
 
 
 def test_previous_text_comes_in_classes(engine):
-    """Previous text is cut to 64 or 32 tokens or left out; a client's prompt is kept (REC-11)."""
+    """Previous text is cut to 32 tokens or left out; a client's prompt is kept (REC-11, REC-43)."""
     lengths = {}
     seen = engine._decoder._model.generate
 
@@ -295,7 +342,7 @@ def test_previous_text_comes_in_classes(engine):
 
     start = 4  # start mark, language, task, no timestamps
     hark = len(engine._whisper.hf_tokenizer.encode(" Hark", add_special_tokens=False).ids)
-    assert sorted(lengths) == [start, start + 1 + hark, start + 1 + 32, start + 1 + 64]
+    assert sorted(lengths) == [start, start + 1 + hark, start + 1 + 32, start + 1 + hark + 32]
 
 
 class _Spied:
@@ -312,17 +359,16 @@ class _Spied:
 def test_capped_decode_is_repeated_once_at_30_s(engine, monkeypatch):
     """A text that reaches its token cap on short input is decoded again at 3000 frames (REC-44)."""
     lengths = []
-    encode = whisper_decoder.Decoder._encode
 
-    def spy(self, jobs, length):
+    def spy(model, jobs, length):
         lengths.append(length)
-        return encode(self, jobs, length)
+        return Encoded(model, jobs, length)
 
     def few(tokenizer, seconds, *, generous):
         return 100 if generous else 3
 
-    monkeypatch.setattr(whisper_decoder.Decoder, "_encode", spy)
-    monkeypatch.setattr(whisper_decoder.whisper_tokens, "most_new_tokens", few)
+    monkeypatch.setattr(whisper_decoder, "Encoded", spy)
+    monkeypatch.setattr(whisper_decoder.whisper_prompt, "most_new_tokens", few)
     before = engine.short_context_retries
     samples = first("en_short_02.flac")
 
@@ -332,13 +378,14 @@ def test_capped_decode_is_repeated_once_at_30_s(engine, monkeypatch):
     assert engine.short_context_retries == before + 1
     assert answers[0].text == "How many months are beside the garden?"
     assert answers[0].words[-1].end > 1
+    assert not answers[0].capped
     assert answers[1].text == ""
 
 
 def test_window_with_a_smaller_cap_is_scored_as_alone(engine, monkeypatch):
     """In a batch with a longer window a capped one still has the score it has alone (REC-70)."""
     monkeypatch.setattr(
-        whisper_decoder.whisper_tokens,
+        whisper_decoder.whisper_prompt,
         "most_new_tokens",
         lambda tokenizer, seconds, *, generous: 3 if seconds < 4 else 60,
     )
@@ -355,7 +402,7 @@ def test_window_with_a_smaller_cap_is_scored_as_alone(engine, monkeypatch):
 
 def test_full_context_gives_the_same_words():
     """``STT_ENCODER_CONTEXT=full`` is one switch away and needs no guard (REC-46)."""
-    engine = FasterWhisperEngine(DEMO, EngineOptions(device="cpu", encoder_context="full"))
+    engine = loaded(encoder_context="full")
 
     (answer,) = engine.transcribe([final(first("en_short_02.flac"))])
     engine.close()
@@ -375,7 +422,7 @@ def test_translation_is_asked_for(engine):
 
 def test_closed_engine_refuses():
     """After close nothing is recognised; closing twice is fine."""
-    engine = FasterWhisperEngine(DEMO, EngineOptions(device="cpu"))
+    engine = loaded()
     engine.close()
     engine.close()
 
@@ -439,7 +486,7 @@ def test_auto_falls_back_to_the_cpu(monkeypatch, caplog):
     """STT_DEVICE=auto serves from the CPU when the GPU does not compute, and says why."""
     break_cuda(monkeypatch)
 
-    engine = FasterWhisperEngine(DEMO, EngineOptions(device="auto"))
+    engine = FasterWhisperEngine(DEMO, EngineOptions(device="auto", calibrate=False))
     engine.close()
 
     assert engine.name == "faster-whisper demo int8 on cpu"
@@ -487,7 +534,7 @@ def test_gpu_gives_the_words_of_the_cpu(engine):
     """On a GPU, encoding in the batch, the words are the same (REC-76)."""
     if not whisper_loading.ctranslate2.get_cuda_device_count():
         pytest.skip("no NVIDIA GPU here")
-    gpu = FasterWhisperEngine(DEMO, EngineOptions(device="cuda"))
+    gpu = FasterWhisperEngine(DEMO, EngineOptions(device="cuda", calibrate=False))
     windows = [final(first("en_short_02.flac"), word_times=True), final(first("en_short_07.flac"))]
 
     assert [answer.text for answer in gpu.transcribe(windows)] == [

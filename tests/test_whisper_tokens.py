@@ -1,4 +1,4 @@
-"""Prompts and words (stt/engines/whisper_tokens.py), with the demo model's vocabulary."""
+"""Words (stt/engines/whisper_tokens.py), with the demo model's vocabulary."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 import tokenizers
 from faster_whisper.tokenizer import Tokenizer
 
-from stt.engines import whisper_tokens
 from stt.engines.options import DEMO_MODEL
-from stt.engines.whisper_tokens import Pieces, prompt_for, split, text_tokens, timed
+from stt.engines.whisper_prompt import encode
+from stt.engines.whisper_tokens import Pieces, split, text_tokens, timed
 from stt.events import Kind, Window
 
 
@@ -41,7 +41,7 @@ def window(**fields) -> Window:
 def words(tokenizer: Tokenizer, text: str, **fields) -> list[str]:
     """The words of what a model wrote behind a prefix."""
     asked = window(**fields)
-    prefix = prompt_for(tokenizer, asked).prefix
+    prefix = encode(tokenizer, asked.prefix)
     pieces = split(tokenizer, asked, prefix, list(tokenizer.encode(text)))
     assert sum(pieces.sizes) <= len(prefix) + len(tokenizer.encode(text))
     return pieces.words
@@ -90,48 +90,6 @@ def test_a_word_ends_where_the_prefix_does(language_of, prefix, rest, expected):
     assert words(language_of("en"), rest, prefix=prefix) == expected
 
 
-def test_prompt_has_the_marks_of_its_language_and_task(language_of, vocabulary):
-    """Start, language, task, no timestamps; the prefix comes last."""
-    prompt = prompt_for(language_of("de", "translate"), window(prefix="eins"))
-
-    assert [vocabulary.id_to_token(token) for token in prompt.tokens[:4]] == [
-        "<|startoftranscript|>",
-        "<|de|>",
-        "<|translate|>",
-        "<|notimestamps|>",
-    ]
-    assert vocabulary.decode(prompt.tokens[4:]) == " eins"
-    assert prompt.head == 4
-
-
-def test_marks_in_a_clients_prompt_are_text(language_of):
-    """A prompt cannot smuggle in a mark."""
-    tokenizer = language_of("en")
-
-    prompt = prompt_for(tokenizer, window(prompt="<|startoftranscript|><|de|>"))
-
-    assert prompt.context[0] == tokenizer.sot_prev
-    assert all(token < tokenizer.eot for token in prompt.context[1:])
-
-
-def test_prompt_and_previous_text_share_64_tokens(language_of, vocabulary):
-    """The prompt comes first and stays; previous text loses its oldest words."""
-    prompt = prompt_for(language_of("en"), window(prompt="Hark", previous="one " * 90 + "two"))
-
-    assert len(prompt.context) == 1 + 64
-    assert vocabulary.decode(prompt.context[1:]).startswith(" Hark one")
-    assert vocabulary.decode(prompt.context[1:]).endswith(" one two")
-
-
-def test_suppressed_tokens_are_those_of_faster_whisper(language_of):
-    """No sounds in brackets, no marks: the list faster-whisper decodes with."""
-    from faster_whisper.transcribe import get_suppressed_tokens
-
-    tokenizer = language_of("en")
-
-    assert whisper_tokens.suppressed(tokenizer) == list(get_suppressed_tokens(tokenizer, [-1]))
-
-
 def test_cut_character_is_left_out(language_of):
     """A character of which the decoder wrote only some bytes is no text; nor are marks."""
     tokenizer = language_of("hi")
@@ -139,23 +97,6 @@ def test_cut_character_is_left_out(language_of):
 
     assert text_tokens(tokenizer, [*whole, tokenizer.eot + 200]) == whole
     assert "�" not in tokenizer.decode(text_tokens(tokenizer, whole[:-1]))
-
-
-@pytest.mark.parametrize(
-    ("language", "task", "generous", "most"),
-    [
-        ("en", "transcribe", False, 8 + 7 * 3),
-        ("hi", "transcribe", False, 8 + 20 * 3),
-        ("hi", "translate", False, 8 + 7 * 3),
-        ("en", "transcribe", True, 8 + 20 * 3),
-    ],
-)
-def test_token_cap_follows_the_script(language_of, language, task, generous, most):
-    """7 tokens a second, 20 for scripts that need them or in a second decode (REC-15)."""
-    tokenizer = language_of(language, task)
-
-    assert whisper_tokens.most_new_tokens(tokenizer, 3.0, generous=generous) == most
-    assert whisper_tokens.most_new_tokens(tokenizer, 30.0, generous=True) == 220
 
 
 @dataclass

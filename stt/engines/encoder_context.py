@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stt.errors import SettingError
-from stt.events import Kind
+from stt.events import FEATURE_RATE, Kind
 
-FRAMES_PER_SECOND = 100  # a feature frame is 10 ms of log-mel
 FULL = 3000  # feature frames of 30 s, Whisper's training length; one more raises (API-08)
 MARGIN = 128  # feature frames of padding behind the audio, REC-40; below 64 decoders loop
 MIN_INTERIM = 500  # feature frames, REC-43: the safe default without a profile of the model
@@ -22,6 +21,8 @@ LEAST = 0.5  # seconds, the shortest length in use
 
 GRID: tuple[int, ...] = (*range(50, 501, 50), 600, 700, 800, 1000, 1250, 1500, 2000, FULL)
 """The lengths in use (REC-40). Few, because only windows of one length share a batch."""
+
+ALLOWED = f"auto, full, seconds from {LEAST} to 30, or interim=SECONDS,final=SECONDS"
 
 
 def grid(frames: int) -> int:
@@ -39,28 +40,55 @@ class EncoderContext:
     margin: int = MARGIN
 
     @classmethod
-    def parse(cls, setting: str) -> EncoderContext:
-        """``auto`` (REC-43), ``full`` (REC-46), or the least seconds for every kind of window.
+    def parse(cls, setting: str, auto: EncoderContext | None = None) -> EncoderContext:
+        """What a setting means for a model.
 
-        Raises SettingError for anything else.
+        ``auto``: what the model's profile says, or REC-43 without one. ``full``: 30 s (REC-46). A
+        number: the least seconds for every kind. ``interim=...,final=...``: each kind its own; one
+        that is not named stays as ``auto`` has it. Raises SettingError for anything else.
         """
-        match setting.strip().lower():
-            case "auto":
-                return cls()
-            case "full":
-                return cls(FULL, FULL)
+        auto = auto or cls()
         try:
-            seconds = float(setting)
+            least = _kinds(setting)
         except ValueError:
-            seconds = math.nan
-        if not LEAST <= seconds <= FULL / FRAMES_PER_SECOND:
-            raise SettingError(
-                f"STT_ENCODER_CONTEXT={setting}: must be auto, full, or seconds from {LEAST} to 30"
-            )
-        least = round(seconds * FRAMES_PER_SECOND)
-        return cls(least, least)
+            raise SettingError(f"STT_ENCODER_CONTEXT={setting}: must be {ALLOWED}") from None
+        interim = least.get("interim") or auto.min_interim
+        return cls(interim, least.get("final") or auto.min_final, auto.margin)
 
     def length(self, kind: Kind, frames: int) -> int:
         """Feature frames to encode for a window with ``frames`` feature frames of audio."""
         least = self.min_interim if kind is Kind.INTERIM else self.min_final
         return grid(max(least, frames + self.margin))
+
+    def raised(self, kind: Kind) -> EncoderContext:
+        """The same with the minimum of this kind one step of the grid higher (REC-45)."""
+        if kind is Kind.INTERIM:
+            return replace(self, min_interim=grid(grid(self.min_interim) + 1))
+        return replace(self, min_final=grid(grid(self.min_final) + 1))
+
+
+def _kinds(setting: str) -> dict[str, int | None]:
+    """The minima a setting names, by kind; None: as the profile has it. Raises ValueError."""
+    text = setting.strip().lower()
+    if "=" not in text:
+        return dict.fromkeys(("interim", "final"), _least(text))
+    least: dict[str, int | None] = {}
+    for part in text.split(","):
+        kind, _, value = (field.strip() for field in part.partition("="))
+        if kind not in ("interim", "final") or kind in least:
+            raise ValueError(part)
+        least[kind] = _least(value)
+    return least
+
+
+def _least(text: str) -> int | None:
+    """The minimum one value means, in feature frames. Raises ValueError."""
+    match text:
+        case "auto":
+            return None
+        case "full":
+            return FULL
+    seconds = float(text)
+    if not (math.isfinite(seconds) and LEAST <= seconds <= FULL / FEATURE_RATE):
+        raise ValueError(text)
+    return round(seconds * FEATURE_RATE)

@@ -2,11 +2,10 @@
 
 ``WhisperModel.transcribe`` pads every window to 30 s; live windows are far shorter and cost far
 less when encoded as they are (recognition section 1). So features, encoding, decoding and alignment
-are called one by one, and faster-whisper gives the loading, the features and the tokenizer.
+are called one by one, and faster-whisper gives the loading, the mel bands and the tokenizer.
 
 Thread safety: ``transcribe`` may run in ``num_workers`` threads at once. CTranslate2's calls are
-safe and release the interpreter lock; the feature extractor is safe while nobody passes it
-``chunk_length`` (API-10); what the engine counts is behind its own lock.
+safe and release the interpreter lock; what the engine counts is behind locks of its own.
 
 It never chooses an utterance, filters a text or retries a failed batch.
 """
@@ -18,15 +17,20 @@ import math
 import threading
 import zlib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
 
 from faster_whisper.tokenizer import Tokenizer
 
 from stt.costs import CostTable
-from stt.engines import whisper_tokens
+from stt.engines import whisper_costs, whisper_features, whisper_prompt
+from stt.engines.adaptive_context import AdaptiveContext
 from stt.engines.encoder_context import FULL, EncoderContext
 from stt.engines.models import ModelSource
 from stt.engines.options import EngineOptions
-from stt.engines.whisper_decoder import SAMPLES_PER_FRAME, Decoder, Job, grouped
+from stt.engines.profile import ModelProfile
+from stt.engines.whisper_decoder import Decoder
+from stt.engines.whisper_job import Job, grouped
 from stt.engines.whisper_loading import load
 from stt.errors import EngineError
 from stt.events import FEATURE_RATE, Hypothesis, Kind, Task, Window
@@ -42,28 +46,47 @@ SILENT = 0.6  # no-speech probability that explains an unsure decode (the same)
 class FasterWhisperEngine:
     """An ``Engine``; see the module for its threads."""
 
+    decoder: ClassVar[type[Decoder]] = Decoder
+    """What writes the texts; a measurement may put another in its place."""
+
     def __init__(self, source: ModelSource, options: EngineOptions) -> None:
-        """Load the model and decode once. Raises SettingError; may take seconds."""
-        loaded = load(source.path_or_name, options)
+        """Load the model, decode once, measure it. Raises SettingError; may take seconds."""
+        folder = source.path_or_name
+        profile = ModelProfile.of_model(Path(folder), options.profile)
+        loaded = load(folder, options)
         self._whisper = loaded.whisper
-        self._context = EncoderContext.parse(options.encoder_context)
+        self._aligns = loaded.word_times
+        self._context = AdaptiveContext(
+            EncoderContext.parse(options.encoder_context, profile.context)
+        )
         self._tokenizers: dict[tuple[Task, str], Tokenizer] = {}
         self._lock = threading.Lock()  # guards the count
         self._closed = False
         self.source = source
-        self.model = source.name or source.path_or_name
+        self.model = source.name or folder
         self.name = f"faster-whisper {self.model} {loaded.compute_type} on {loaded.device}"
         self.multilingual: bool = self._whisper.model.is_multilingual
         self.languages = self._known_languages()
-        self.n_mels = 0
-        self.costs = CostTable()
+        self.n_mels: int = self._whisper.model.n_mels
+        self._filters = whisper_features.mel_filters(self.n_mels)
         self.short_context_retries = 0
         """Windows that were decoded again, at 30 s (``short_context_retry_total``, REC-44)."""
-        self._decoder = Decoder(
+        english = self._tokenizer("transcribe", "en")
+        suppressed = whisper_prompt.suppressed(english)
+        self._decoder = self.decoder(
             self._whisper.model,
             tokenizer_for=self._tokenizer,
-            suppressed=whisper_tokens.suppressed(self._tokenizer("transcribe", "en")),
+            suppressed=suppressed,
+            previous_tokens=profile.previous_tokens,
         )
+        self.costs = CostTable()
+        if options.calibrate:
+            self.costs = whisper_costs.measured(self._whisper.model, english, aligns=self._aligns)
+
+    @property
+    def encoder_context(self) -> EncoderContext:
+        """The encoder lengths that hold now (REC-45 may have raised them)."""
+        return self._context.context
 
     def transcribe(self, batch: Sequence[Window]) -> list[Hypothesis]:
         """One hypothesis per window, in order; the same alone and in any batch (REC-70).
@@ -71,7 +94,8 @@ class FasterWhisperEngine:
         A text starts with its ``Window.prefix``, whose words are the first of the hypothesis;
         without a prefix it starts without a space. A language that was given has probability 1.
         Samples that are no numbers give a score that is none, at the cost of one decode (API-07).
-        Raises EngineError for a window above 30 s, an unknown language, or what the model raises.
+        Words have no times where the model cannot tell them. Raises EngineError for a window above
+        30 s, an unknown language, features of another model, or what the model raises.
         """
         if self._closed:
             raise EngineError("the engine is closed")
@@ -102,6 +126,10 @@ class FasterWhisperEngine:
         if window.language is not None and window.language not in self.languages:
             known = ", ".join(sorted(self.languages))
             raise EngineError(f"{self.model} does not know the language {window.language}: {known}")
+        if window.features is not None and window.features.shape[1:] != (self.n_mels,):
+            raise EngineError(
+                f"features of shape {window.features.shape}: {self.model} hears {self.n_mels} bands"
+            )
 
     def _transcribe(self, batch: Sequence[Window]) -> list[Hypothesis]:
         """Recognise windows of equal encoder length together; what looks wrong, again at 30 s."""
@@ -109,23 +137,42 @@ class FasterWhisperEngine:
         wrong: list[Job] = []
         for length, group in grouped((job for job in jobs if job.frames), self._length).items():
             encoded = self._decoder.decode(group, length)
-            doubtful = [job for job in group if _looks_wrong(job, short=length < FULL)]
-            self._decoder.align([job for job in group if job not in doubtful], encoded)
+            doubtful = [job for job in group if self._looks_wrong(job, short=length < FULL)]
+            for job in group:
+                self._context.note(job.window.kind, length, retried=job in doubtful)
+            if self._aligns:
+                self._decoder.align([job for job in group if job not in doubtful], encoded)
             wrong += doubtful
         if wrong:
             encoded = self._decoder.decode(wrong, FULL, again=True)
-            self._decoder.align(wrong, encoded)
+            if self._aligns:
+                self._decoder.align(wrong, encoded)
         with self._lock:
             self.short_context_retries += len(wrong)
         return [_hypothesis(job) for job in jobs]
 
     def _hear(self, window: Window) -> Job:
-        """Log-mel of the window alone, without the extractor's last frame, which is padding."""
-        features = self._whisper.feature_extractor(window.samples)
-        return Job(window, features[:, : len(window.samples) // SAMPLES_PER_FRAME])
+        """Log-mel of the window alone, computed here where the window does not bring it."""
+        features = window.features
+        if features is None:
+            features = whisper_features.log_mel(window.samples, self._filters)
+        return Job(window, whisper_features.scaled(features))
 
     def _length(self, job: Job) -> int:
         return self._context.length(job.window.kind, job.frames)
+
+    @staticmethod
+    def _looks_wrong(job: Job, *, short: bool) -> bool:
+        """Whether to decode once more: the guard of short encoder input (REC-44).
+
+        A text that was cut off is decoded again even at 30 s, with more tokens. A score that is no
+        number is not: its loop would only be repeated (API-07).
+        """
+        if math.isnan(job.average_logprob):
+            return False
+        unsure = job.average_logprob < UNSURE and job.no_speech_probability <= SILENT
+        repeats = _compression_ratio(job.pieces.text) > REPEATS
+        return job.capped or (short and (unsure or repeats))
 
     def _tokenizer(self, task: Task, language: str) -> Tokenizer:
         """faster-whisper's tokenizer of a task and language; threads share it."""
@@ -151,19 +198,6 @@ def _compression_ratio(text: str) -> float:
     return len(data) / len(zlib.compress(data))
 
 
-def _looks_wrong(job: Job, *, short: bool) -> bool:
-    """Whether to decode once more: the guard of short encoder input (REC-44).
-
-    A text that was cut off is decoded again even at 30 s, with more tokens. A score that is no
-    number is not: its loop would only be repeated (API-07).
-    """
-    if math.isnan(job.average_logprob):
-        return False
-    unsure = job.average_logprob < UNSURE and job.no_speech_probability <= SILENT
-    repeats = _compression_ratio(job.pieces.text) > REPEATS
-    return job.capped or (short and (unsure or repeats))
-
-
 def _hypothesis(job: Job) -> Hypothesis:
     if not job.frames:  # not one feature frame of audio: nothing was decoded
         return Hypothesis(job.window.prefix, language=job.window.language)
@@ -176,4 +210,5 @@ def _hypothesis(job: Job) -> Hypothesis:
         no_speech_probability=job.no_speech_probability,
         average_logprob=job.average_logprob,
         compression_ratio=_compression_ratio(text) if text else 1.0,
+        capped=job.capped,
     )

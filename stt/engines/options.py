@@ -25,7 +25,11 @@ class EngineOptions:
     num_workers: int = 1
     """Model calls that run at the same time, each on one core (recognition REC-75)."""
     encoder_context: str = "auto"
-    """``STT_ENCODER_CONTEXT``: auto, full or seconds (recognition REC-40, REC-46)."""
+    """``STT_ENCODER_CONTEXT``: auto, full, seconds, or seconds by kind (REC-40, REC-46)."""
+    profile: Path | None = None
+    """The model's profile; None: ``profile.json`` in its folder, if there is one (REC-41)."""
+    calibrate: bool = True
+    """Whether to measure what the model's calls cost here, which takes about 1 s (REC-67)."""
     demo: Path = DEMO_MODEL
     """The folder of the bundled model."""
     fake_delay: float = 0.0

@@ -7,13 +7,15 @@ silence: never at the first speech.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import ctranslate2
 import numpy as np
 from faster_whisper import WhisperModel
 
 from stt.engines.options import EngineOptions
+from stt.engines.whisper_folder import check_mels, has_alignment_heads, stated_mels
 from stt.errors import SettingError
 
 log = logging.getLogger("stt.engines")
@@ -29,6 +31,8 @@ class Loaded:
     whisper: WhisperModel
     device: str
     compute_type: str
+    word_times: bool = True
+    """Whether the model can say when its words were spoken."""
 
 
 def load(folder: str, options: EngineOptions) -> Loaded:
@@ -36,6 +40,19 @@ def load(folder: str, options: EngineOptions) -> Loaded:
 
     Raises SettingError, which names STT_DEVICE, STT_COMPUTE_TYPE or STT_MODEL.
     """
+    stated_mels(Path(folder))
+    aligns = has_alignment_heads(Path(folder))
+    loaded = _on_some_device(folder, options)
+    check_mels(Path(folder), loaded.whisper.model.n_mels)
+    if not aligns:
+        log.warning(
+            "the model in %s names no alignment_heads in its config.json: words have no times",
+            folder,
+        )
+    return replace(loaded, word_times=aligns)
+
+
+def _on_some_device(folder: str, options: EngineOptions) -> Loaded:
     gpus = ctranslate2.get_cuda_device_count()
     if options.device == "cuda":
         if not gpus:

@@ -1,4 +1,4 @@
-"""Between text and Whisper's tokens: prompts, forced prefixes, words with their times.
+"""From Whisper's tokens to text: words with their times.
 
 Knows the tokenizer, never the model. Token ids are ints of Whisper's vocabulary; ids from ``eot``
 on are marks and never text.
@@ -14,19 +14,9 @@ from typing import Protocol
 import numpy as np
 from faster_whisper.tokenizer import Tokenizer
 
-from stt.events import UNSPACED_LANGUAGES, Window, Word
+from stt.engines.whisper_prompt import spaced
+from stt.events import Window, Word
 
-# fmt: off
-MANY_TOKENS = frozenset({
-    "am", "ar", "as", "bn", "bo", "fa", "gu", "he", "hi", "hy", "ka", "km", "kn", "lo",
-    "ml", "mr", "my", "ne", "pa", "ps", "sa", "sd", "si", "ta", "te", "th", "ur", "yi",
-})
-# fmt: on
-"""Languages whose letters Whisper writes in one or more tokens each: Hindi takes 10 to 12 tokens a
-second where English takes 4."""
-MOST_NEW_TOKENS = 220  # recognition REC-15
-CONTEXT_TOKENS = 64  # most tokens of previous text and prompt (recognition REC-11)
-CONTEXT_CLASSES = (64, 32, 0)
 TOKEN_SECONDS = 0.02  # one encoder position, the unit of an alignment
 LONGEST_MEDIAN = 0.7  # seconds; no usual word is longer (openai/whisper timing.py)
 REPLACEMENT = "�"  # what a character cut in the middle of its bytes decodes to
@@ -38,96 +28,6 @@ class Alignment(Protocol):
     alignments: Sequence[tuple[int, int]]
     """(text token, encoder position) pairs, both rising."""
     text_token_probs: Sequence[float]
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """The tokens a window starts its decoding with."""
-
-    context: list[int]
-    """Previous text, its start mark included; windows of a batch need equal lengths (API-02)."""
-    start: list[int]
-    """Start mark, language and task, as ``align`` wants them."""
-    no_timestamps: int
-    prefix: list[int]
-    """Forced: the answer repeats them (API-03)."""
-
-    @property
-    def head(self) -> int:
-        """How many tokens precede the forced prefix."""
-        return len(self.context) + len(self.start) + 1
-
-    @property
-    def tokens(self) -> list[int]:
-        """All of it, in order."""
-        return [*self.context, *self.start, self.no_timestamps, *self.prefix]
-
-
-def suppressed(tokenizer: Tokenizer) -> list[int]:
-    """The tokens never to decode: no sounds in brackets, no marks (openai/whisper decoding.py)."""
-    marks = (
-        tokenizer.transcribe,
-        tokenizer.translate,
-        tokenizer.sot,
-        tokenizer.sot_prev,
-        tokenizer.sot_lm,
-        tokenizer.no_speech,
-    )
-    return sorted({*tokenizer.non_speech_tokens, *(mark for mark in marks if mark is not None)})
-
-
-def prompt_for(tokenizer: Tokenizer, window: Window, *, context: bool = True) -> Prompt:
-    """The prompt of a window; ``context=False`` leaves previous text and client prompt out."""
-    before = _context(tokenizer, window) if context else []
-    return Prompt(
-        context=[tokenizer.sot_prev, *before] if before else [],
-        start=tokenizer.sot_sequence,
-        no_timestamps=tokenizer.no_timestamps,
-        prefix=_encode(tokenizer, window.prefix),
-    )
-
-
-def _translates(tokenizer: Tokenizer) -> bool:
-    return tokenizer.task is not None and tokenizer.task == tokenizer.translate
-
-
-def _spaced(tokenizer: Tokenizer) -> bool:
-    """Whether what is decoded has spaces between words; a translation is English."""
-    return _translates(tokenizer) or tokenizer.language_code not in UNSPACED_LANGUAGES
-
-
-def _encode(tokenizer: Tokenizer, text: str) -> list[int]:
-    """Tokens of a text as Whisper writes it: a space before the first word, if it has spaces."""
-    text = text.strip()
-    space = " " if _spaced(tokenizer) else ""
-    return list(tokenizer.encode(space + text)) if text else []
-
-
-def _context(tokenizer: Tokenizer, window: Window) -> list[int]:
-    """At most 64 tokens; previous text alone comes in exactly 64, 32 or none (REC-11).
-
-    A client's prompt is never left out for that: it forms a batch class of its own length.
-    """
-    prompt = _encode(tokenizer, window.prompt)[-CONTEXT_TOKENS:]
-    previous = _encode(tokenizer, window.previous)
-    if not prompt:
-        return previous[-size:] if (size := _context_class(len(previous))) else []
-    room = CONTEXT_TOKENS - len(prompt)
-    return prompt + (previous[-room:] if room else [])
-
-
-def _context_class(available: int) -> int:
-    return next(size for size in CONTEXT_CLASSES if size <= available)
-
-
-def most_new_tokens(tokenizer: Tokenizer, seconds: float, *, generous: bool) -> int:
-    """Above how many new tokens a text of that many seconds must be a loop (REC-15).
-
-    7 a second, and 20 for the languages that need them; ``generous`` grants all of them 20, so
-    that a second decode cuts off no fast speaker.
-    """
-    many = generous or (tokenizer.language_code in MANY_TOKENS and not _translates(tokenizer))
-    return int(min(8 + (20 if many else 7) * seconds, MOST_NEW_TOKENS))
 
 
 def text_tokens(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[int]:
@@ -182,11 +82,11 @@ def _words(tokenizer: Tokenizer, tokens: list[int]) -> Pieces:
     pieces = Pieces([], [])
     if not tokens:
         return pieces
-    spaced = _spaced(tokenizer)
-    cut = tokenizer.split_tokens_on_spaces if spaced else tokenizer.split_tokens_on_unicode
+    by_space = spaced(tokenizer)
+    cut = tokenizer.split_tokens_on_spaces if by_space else tokenizer.split_tokens_on_unicode
     texts, groups = cut(tokens)
     for text, group in zip(texts, groups, strict=True):
-        glued = spaced and not text[:1].isspace()
+        glued = by_space and not text[:1].isspace()
         if pieces.words and (glued or pieces.words[-1].isspace()):
             pieces.words[-1] += text
             pieces.sizes[-1] += len(group)
