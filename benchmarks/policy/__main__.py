@@ -36,7 +36,7 @@ def main() -> int:
     chosen = parser.parse_args()
     try:
         setting = _setting(chosen)
-        language = chosen.language or ("en" if chosen.folder == AUDIO else None)
+        language = chosen.language or ("en" if chosen.folder.resolve() == AUDIO else None)
         found = recordings(chosen.folder, kinds=chosen.kinds, language=language)
         offline = Offline(setting.engine)
         if chosen.sweep:

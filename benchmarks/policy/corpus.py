@@ -68,6 +68,7 @@ def recordings(
     ``tests/audio``. ``language``: only recordings in it; where the language is unknown it is this.
     Raises CorpusError.
     """
+    folder = folder.resolve()
     if not folder.is_dir():
         raise CorpusError(f"{folder} is no folder.")
     manifest = folder / "manifest.json"
@@ -122,7 +123,7 @@ def _listed(folder: Path, file: dict[str, Any]) -> Recording:
         name=file["file"],
         group=f"{shown} {file['kind']}",
         language=language,
-        samples=load(str(folder / file["file"])),
+        samples=_samples(folder / file["file"]),
         text=file["text"],
         words=tuple(
             Spoken(word["word"], word["start"], word["end"])
@@ -140,4 +141,12 @@ def _alone(path: Path, language: str | None) -> Recording:
     """A file that no manifest tells of."""
     beside = path.with_suffix(".txt")
     text = beside.read_text(encoding="utf-8").strip() if beside.is_file() else None
-    return Recording(path.name, language or "all", language, load(str(path.resolve())), text)
+    return Recording(path.name, language or "all", language, _samples(path), text)
+
+
+def _samples(path: Path) -> Samples:
+    """The audio of a file. Raises CorpusError."""
+    try:
+        return load(str(path))
+    except (OSError, ValueError) as error:  # PyAV's errors are one of these, too
+        raise CorpusError(f"{path} cannot be read: {error}") from error

@@ -6,14 +6,17 @@ the encoder gets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar, get_args
 
 from benchmarks.policy.corpus import CorpusError
 from benchmarks.policy.replay import Pace
 from stt.engines.options import EngineOptions
 from stt.errors import SettingError
+from stt.events import FinalChoice, Task
+from stt.speech.policy import Commit
 from stt.speech.stream import SpeechOptions
 
 ENCODER = "encoder"
@@ -25,7 +28,9 @@ D = TypeVar("D")
 class Setting:
     """One way to recognise a recording."""
 
-    engine: EngineOptions = field(default_factory=lambda: EngineOptions(device="cpu"))
+    engine: EngineOptions = field(
+        default_factory=lambda: EngineOptions(device="cpu", calibrate=False)
+    )
     speech: SpeechOptions = field(default_factory=SpeechOptions)
     pace: Pace = field(default_factory=Pace)
     detect: bool = False
@@ -59,8 +64,13 @@ def _names(options: Any) -> Iterator[str]:
         value = getattr(options, one.name)
         if is_dataclass(value):
             yield from _names(value)
-        elif value is None or isinstance(value, bool | int | float | str):
+        elif _kind(one) in READ:
             yield one.name
+
+
+def _kind(one: Field[Any]) -> str:
+    """The type of an option as its annotation has it, less ``| None``."""
+    return str(one.type).removesuffix(" | None")
 
 
 def _changed(options: D, name: str, value: str) -> D:
@@ -68,18 +78,38 @@ def _changed(options: D, name: str, value: str) -> D:
     for one in fields(options):  # type: ignore[arg-type]  # a dataclass
         inner = getattr(options, one.name)
         if one.name == name:
-            return replace(options, **{name: _read(value, inner)})  # type: ignore[type-var]
-        if is_dataclass(inner) and not isinstance(inner, type) and name in _names(inner):
-            return replace(options, **{one.name: _changed(inner, name, value)})  # type: ignore[type-var]
+            changed = READ[_kind(one)](value)
+        elif is_dataclass(inner) and not isinstance(inner, type) and name in _names(inner):
+            changed = _changed(inner, name, value)
+        else:
+            continue
+        return replace(options, **{one.name: changed})  # type: ignore[type-var]
     raise AssertionError(f"{name} was among the names")
 
 
-def _read(value: str, before: object) -> object:
-    """The value as the type of the default has it."""
-    if isinstance(before, bool):
-        if value not in ("0", "1"):
-            raise ValueError("must be 0 or 1")
-        return value == "1"
-    if isinstance(before, int | float):
-        return type(before)(value)
-    return value
+def _switch(value: str) -> bool:
+    if value not in ("0", "1"):
+        raise ValueError("must be 0 or 1")
+    return value == "1"
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return value
+
+    return read
+
+
+READ: dict[str, Callable[[str], object]] = {
+    "bool": _switch,
+    "int": int,
+    "float": float,
+    "str": str,
+    "Path": Path,
+    "Commit": _choice(*get_args(Commit)),
+    "FinalChoice": _choice(*get_args(FinalChoice)),
+    "Task": _choice(*get_args(Task)),
+}
+"""How a text becomes an option, by its annotation; options of other types cannot be named here."""
