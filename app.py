@@ -32,7 +32,7 @@ from stt.metrics import Metrics
 from stt.pace import PaceOptions
 from stt.sources import Sources
 from stt.speech.endpointing import EndpointingOptions
-from stt.speech.stream import SpeechOptions
+from stt.speech.options import SpeechOptions
 from stt.speech.vad import VadOptions
 from stt.store.table import open_store
 from stt_config import Settings, unknown_names

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from stt.errors import Dropped, NotReady, STTError, Superseded
 from stt.events import SAMPLE_RATE, Abilities, Kind, Samples, Task
 from stt.replies import Transcript, Transcription
-from stt.speech.stream import SpeechOptions
+from stt.speech.options import SpeechOptions
 from stt.store.base import Stored, TranscriptStore
 from stt_ingest import JobQueue
 from stt_recording import Recording

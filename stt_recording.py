@@ -28,7 +28,8 @@ from stt.events import (
     Window,
 )
 from stt.replies import Transcription
-from stt.speech.stream import SpeechOptions, SpeechStream
+from stt.speech.options import SpeechOptions
+from stt.speech.stream import SpeechStream
 from stt_ingest import JobQueue
 from stt_job import Job, Lane
 from stt_submission import submit

@@ -10,7 +10,7 @@ from typing import Protocol
 from stt.events import SAMPLE_RATE
 from stt.pace import PaceOptions
 from stt.replies import Transcript
-from stt.speech.stream import SpeechOptions
+from stt.speech.options import SpeechOptions
 from stt.store.base import TranscriptStore
 from stt_ingest import JobQueue
 from stt_timers import Timers

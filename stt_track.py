@@ -10,7 +10,8 @@ import time
 from stt.audio.pcm import PcmDecoder
 from stt.events import Event, Request, SpeechEnded, SpeechStarted
 from stt.speech.chunk import Chunk
-from stt.speech.stream import SpeechOptions, SpeechStream
+from stt.speech.options import SpeechOptions
+from stt.speech.stream import SpeechStream
 from stt.timeline import ArrivalTimeline
 from stt_timers import Timer
 

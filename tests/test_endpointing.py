@@ -76,7 +76,7 @@ def test_closes_after_600_ms() -> None:
 
     assert endpointer.step(frames("." * 24)) == []
     assert endpointer.step(frames(".")) == [
-        Closed(end=13 * HOP, audio_end=10 * HOP + round(0.3 * SAMPLE_RATE))
+        Closed(13 * HOP, audio_end=10 * HOP + round(0.3 * SAMPLE_RATE), speech_end=10 * HOP)
     ]
 
 
@@ -93,7 +93,7 @@ def test_finish_is_an_endpoint_now() -> None:
     endpointer.step(frames("S" * 10))
 
     assert endpointer.finish(10 * HOP + 100) == [
-        Closed(end=10 * HOP + 100, audio_end=10 * HOP + 100)
+        Closed(end=10 * HOP + 100, audio_end=10 * HOP + 100, speech_end=10 * HOP)
     ]
     assert endpointer.finish(10 * HOP + 100) == []
     assert endpointer.earliest == 10 * HOP + 100
@@ -139,7 +139,7 @@ def test_at_28_s_the_quietest_100_ms() -> None:
     boundaries = Endpointer().step(endless)
 
     assert boundaries[1:3] == [
-        Closed(end=1102 * HOP, audio_end=1102 * HOP),
+        Closed(end=1102 * HOP, audio_end=1102 * HOP, speech_end=1102 * HOP),
         Opened(start=1102 * HOP, audio_start=1102 * HOP),
     ]
 

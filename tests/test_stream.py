@@ -30,7 +30,9 @@ from stt.events import (
     Window,
     Word,
 )
-from stt.speech.stream import SpeechOptions, SpeechStream
+from stt.speech.endpointing import EndpointingOptions
+from stt.speech.options import SpeechOptions
+from stt.speech.stream import SpeechStream
 from tests.speech import noise, silence, speech
 
 AUDIO = Path(__file__).parent / "audio"
@@ -139,14 +141,14 @@ def test_the_window_of_a_final() -> None:
     driver.hear(audio)
 
     request, window = driver.windows[-1]
-    assert request.kind is window.kind is Kind.FINAL
+    assert request.kind is window.kind is Kind.SPEC
     assert (window.language, window.task, window.prompt) == ("en", "translate", "Hark")
     assert window.word_times
-    assert window.prefix == driver.said(Interim)[-1].committed != ""
+    assert window.prefix == driver.said(Interim)[-2].committed != ""
     final = driver.said(Final)[0]
     start = round((final.start - 0.3) * SAMPLE_RATE)
     np.testing.assert_array_equal(audio[start : start + len(window.samples)], window.samples)
-    assert start / SAMPLE_RATE + window.seconds >= final.end
+    assert start / SAMPLE_RATE + window.seconds >= final.end - 0.1  # read before the endpoint
 
 
 def test_speech_counts_while_it_lasts() -> None:
@@ -298,7 +300,8 @@ def test_no_interim_of_silence() -> None:
 
     driver.hear(silence(0.5))
 
-    assert len(driver.windows) <= asked + 1
+    assert len(driver.windows) <= asked + 1  # the final, decoded ahead
+    assert [request.kind for request, _ in driver.windows[asked:]] in ([], [Kind.SPEC])
 
 
 def test_no_interim_after_the_endpoint() -> None:
@@ -372,7 +375,7 @@ def test_an_interim_waits_for_the_final_before_it() -> None:
     final, interim = (request for request in driver.waiting if driver.stream.window(request))
     window = driver.stream.window(interim)
     assert window is not None
-    assert final.kind is Kind.FINAL
+    assert final.kind is Kind.SPEC
 
     driver.stream.receive_hypothesis(interim, counting(window))
     driver.collect()
@@ -424,7 +427,7 @@ def test_unknown_and_repeated_answers_are_ignored() -> None:
     """An answer to no request, or a second answer, changes nothing (native W25, B3)."""
     driver = Driver()
     driver.hear(joined(speech(1), silence(1)), answer=False)
-    (request,) = [it for it in driver.waiting if it.kind is Kind.FINAL]
+    (request,) = [it for it in driver.waiting if it.kind is Kind.SPEC]
     stranger = Request(99, Kind.FINAL, 0)
 
     assert driver.stream.window(stranger) is None
@@ -444,7 +447,7 @@ def test_a_second_answer_while_an_earlier_final_is_awaited() -> None:
     """An answer that waits its turn is not replaced by another one."""
     driver = Driver()
     driver.hear(joined(speech(1), silence(1), speech(1), silence(1)), answer=False)
-    first, second = (it for it in driver.waiting if it.kind is Kind.FINAL)
+    first, second = (it for it in driver.waiting if it.kind is Kind.SPEC)
 
     driver.stream.receive_hypothesis(second, Hypothesis("two"))
     driver.stream.receive_hypothesis(second, Hypothesis("three"))
@@ -501,13 +504,13 @@ def test_audio_may_follow_the_end() -> None:
 
 def test_endless_speech_is_cut_without_loss() -> None:
     """Endless speech is cut into windows of at most 28 s that join without a gap (REC-24)."""
-    driver = Driver()
+    driver = Driver(SpeechOptions(interims=False))
     audio = speech(75)
 
     driver.hear(audio)
     driver.end()
 
-    finals = [window.samples for request, window in driver.windows if request.kind is Kind.FINAL]
+    finals = [window.samples for _, window in driver.windows]
     assert len(finals) >= 3
     np.testing.assert_array_equal(audio, np.concatenate(finals))
     assert max(window.seconds for _, window in driver.windows) <= 28.0
@@ -576,24 +579,24 @@ def made(parts: list[tuple[str, float]]) -> Samples:
 
 
 def outline(driver: Driver) -> list[object]:
-    """What was found, but not when an answer came: the utterances, and the audio of the finals."""
-    finals = [window for request, window in driver.windows if request.kind is Kind.FINAL]
+    """What was found, but not when an answer came: the utterances, their texts left aside."""
     return [
         driver.said(SpeechStarted),
         driver.said(SpeechEnded),
         [(final.utterance, final.start, final.end) for final in driver.said(Final)],
-        [window.samples.tobytes() for window in finals],
         driver.said(Ended),
         (driver.stream.received, driver.stream.speech),
     ]
 
 
 @settings(max_examples=40, deadline=None)
-@given(parts=PARTS, cuts=st.lists(st.integers(1, 30_000), max_size=40))
-def test_cutting_does_not_matter(parts: list[tuple[str, float]], cuts: list[int]) -> None:
-    """However the same audio is cut into pieces, the utterances and their windows are the same."""
+@given(parts=PARTS, cuts=st.lists(st.integers(1, 30_000), max_size=40), interims=st.booleans())
+def test_cutting_does_not_matter(
+    parts: list[tuple[str, float]], cuts: list[int], interims: bool
+) -> None:
+    """However the same audio is cut into pieces, the utterances and a file's windows are equal."""
     audio = made(parts)
-    whole, pieces = Driver(), Driver()
+    whole, pieces = (Driver(SpeechOptions(interims=interims)) for _ in range(2))
 
     whole.hear(audio, piece=600)
     whole.end()
@@ -602,6 +605,10 @@ def test_cutting_does_not_matter(parts: list[tuple[str, float]], cuts: list[int]
     pieces.end()
 
     assert outline(pieces) == outline(whole)
+    if not interims:
+        assert [w.samples.tobytes() for _, w in pieces.windows] == [
+            w.samples.tobytes() for _, w in whole.windows
+        ]
 
 
 @settings(max_examples=60, deadline=None)
@@ -693,3 +700,210 @@ def test_recordings(name: str) -> None:
                 for final in finals
             )
     assert max(window.seconds for _, window in driver.windows) <= 28.0
+
+
+# Finals decoded ahead (REC-52, REC-53).
+
+
+def test_the_final_is_there_when_the_endpoint_is() -> None:
+    """A spec is asked for at 0.2 s of silence; at the endpoint nothing more is asked (REC-52)."""
+    driver = Driver()
+
+    driver.hear(joined(speech(2), silence(0.35)))
+    assert driver.windows[-1][0].kind is Kind.SPEC
+    assert driver.said(Final) == []
+    asked = len(driver.windows)
+    driver.hear(silence(0.4))
+
+    assert len(driver.windows) == asked
+    assert len(driver.said(Final)) == 1
+
+
+def test_speech_after_a_spec_makes_it_an_interim() -> None:
+    """When speech resumes the spec's text is shown and goes on; the final is asked anew."""
+    driver = Driver()
+
+    driver.hear(joined(speech(2), silence(0.4), speech(1.9), silence(1)))
+
+    kinds = [request.kind for request, _ in driver.windows]
+    assert kinds.count(Kind.SPEC) == 2
+    (final,) = driver.said(Final)
+    assert final.text == driver.engine(driver.windows[-1][1]).text.strip()
+    check_story(driver.events, 0)
+
+
+def test_a_spec_on_its_way_is_the_final() -> None:
+    """An endpoint that comes before the spec's answer waits for it and asks for nothing else."""
+    driver = Driver()
+    driver.hear(joined(speech(2)))
+    driver.hear(silence(1), answer=False)
+    assert [request.kind for request in driver.waiting] == [Kind.SPEC]
+
+    driver.answer()
+
+    assert len(driver.said(Final)) == 1
+    assert driver.stream.idle
+
+
+def test_a_spec_read_before_more_speech_is_not_the_final() -> None:
+    """A spec whose window lacks the last words is replaced by a final that has them."""
+    driver = Driver()
+    driver.hear(joined(speech(2), silence(0.3)), answer=False)
+    spec = driver.waiting[-1]
+    assert spec.kind is Kind.SPEC
+    window = driver.stream.window(spec)
+    assert window is not None
+
+    driver.waiting.clear()
+    driver.hear(joined(speech(0.5), silence(1)), answer=False)
+    driver.stream.receive_hypothesis(spec, counting(window))
+    driver.collect()
+
+    assert driver.said(Final) == []
+    driver.answer()
+    assert len(driver.said(Final)) == 1
+    assert driver.windows[-1][1].seconds > window.seconds + 0.5
+
+
+def test_a_failed_spec_leaves_the_final_to_the_endpoint() -> None:
+    """A spec that fails while the utterance is open costs nothing but time."""
+    driver = Driver()
+    driver.hear(joined(speech(2), silence(0.3)), answer=False)
+    driver.stream.receive_failure(driver.waiting[-1], EngineError("bad"))
+    driver.waiting.clear()
+
+    driver.hear(silence(0.5))
+
+    assert driver.windows[-1][0].kind is Kind.FINAL
+    assert len(driver.said(Final)) == 1
+
+
+def test_a_garbled_spec_is_not_the_final() -> None:
+    """A spec that repeats itself is decoded again at the endpoint, without context (REC-14)."""
+    driver = Driver(engine=lambda window: Hypothesis("so it goes so", compression_ratio=3.0))
+
+    driver.hear(joined(speech(2), silence(1)))
+
+    assert [request.kind for request, _ in driver.windows[-2:]] == [Kind.SPEC, Kind.FINAL]
+
+
+def test_the_spec_text_sets_the_endpoint() -> None:
+    """A whole sentence ends the utterance after 0.35 s, an unfinished one after 1 s (REC-53)."""
+    assert silence_until_the_end("That is all.") == pytest.approx(0.35, abs=0.1)
+    assert silence_until_the_end("That is all") == pytest.approx(0.6, abs=0.1)
+    assert silence_until_the_end("That is,") == pytest.approx(1.0, abs=0.1)
+    assert silence_until_the_end("Well") == pytest.approx(1.0, abs=0.1)
+    assert silence_until_the_end("") == pytest.approx(2.4, abs=0.1)
+
+
+def silence_until_the_end(text: str) -> float:
+    """Seconds of silence that end an utterance in which an engine always hears this text."""
+    driver = Driver(
+        SpeechOptions(endpointing=EndpointingOptions(by_text=True)),
+        engine=lambda _: Hypothesis(text, average_logprob=-0.1),
+    )
+    driver.hear(speech(2), piece=0.02)
+    waited = 0.0
+    while not driver.said(SpeechEnded):
+        driver.hear(silence(0.02), piece=0.02)
+        waited += 0.02
+    return waited
+
+
+def test_best_finals() -> None:
+    """`best` decodes the whole utterance with a beam, ahead of the endpoint too (REC-27)."""
+    driver = Driver(
+        SpeechOptions(final="best"),
+        engine=lambda window: Hypothesis(
+            "well done" if window.beam == 5 else f"will done {window.seconds:.0f}"
+        ),
+    )
+
+    driver.hear(joined(silence(1), speech(4), silence(1)))
+
+    (final,) = driver.said(Final)
+    assert (final.text, final.revised) == ("well done", True)
+    assert driver.said(Interim)[-1].committed == "will done"
+    assert [
+        window.beam for request, window in driver.windows if request.kind is not Kind.INTERIM
+    ] == [5]
+
+
+# The first words, and long utterances.
+
+
+def test_the_first_interim_comes_early_and_again_until_there_is_text() -> None:
+    """0.4 s after the onset, then every 0.25 s while the utterance has no text, then every step."""
+    driver = Driver(
+        engine=lambda window: Hypothesis(
+            "hello" if window.seconds > 1.4 else "", no_speech_probability=0.1
+        )
+    )
+
+    driver.hear(joined(silence(1), speech(4)), piece=0.02)
+
+    lengths = [window.seconds for _, window in driver.windows]
+    assert lengths[0] == pytest.approx(0.7, abs=0.1)  # with the pre-roll of 0.3 s
+    gaps = np.diff(lengths)
+    np.testing.assert_allclose(gaps[:2], 0.25, atol=0.05)
+    np.testing.assert_allclose(gaps[4:], 1.0, atol=0.05)
+
+
+def timed(window: Window) -> Hypothesis:
+    """An engine that hears a numbered word each half second and keeps to the prefix."""
+    said = window.prefix.split()
+    first = int(said[0].removeprefix("w")) if said else 0
+    count = int(window.seconds / 0.5)
+    texts = [f"w{first + at}" for at in range(max(count, len(said)))]
+    words = tuple(
+        Word(("" if not at else " ") + text, at * 0.5, (at + 1) * 0.5, 0.9)
+        for at, text in enumerate(texts)
+    )
+    return Hypothesis(" ".join(texts), words, language="en", average_logprob=-0.2)
+
+
+def test_windows_stay_short_in_long_speech() -> None:
+    """In 60 minutes of speech no window is longer than soft bound, step and a second (REC-22).
+
+    A step in minute 60 costs what it cost in minute 1 (QM-10), and what is kept does not grow.
+    """
+    driver = Driver(SpeechOptions(n_mels=8), engine=timed)
+    minute = speech(60)
+    longest, memory = [], []
+
+    for _ in range(60):
+        driver.windows.clear()
+        driver.hear(minute, piece=0.5)
+        longest.append(max(window.seconds for _, window in driver.windows))
+        memory.append(kept(driver.stream))
+
+    assert max(longest) <= 6.0 + 1.0 + 1.0
+    assert max(longest[1:]) <= longest[0] * 1.05
+    assert max(memory) <= 4 * SAMPLE_RATE
+    driver.end()
+    check_story(driver.events, 1)
+
+
+def test_previous_text() -> None:
+    """A window is told the text before it: of this utterance, and of the ones before (REC-11)."""
+    driver = Driver(engine=timed)
+
+    driver.hear(joined(speech(2), silence(1), speech(9), silence(1)))
+
+    assert driver.windows[0][1].previous == ""
+    first = driver.said(Final)[0].text
+    assert driver.windows[-1][1].previous.startswith(first + " w")
+
+
+def test_features_instead_of_samples() -> None:
+    """With mel bands windows carry features, computed when they are read, and no samples."""
+    driver = Driver(SpeechOptions(n_mels=80), engine=timed)
+
+    driver.hear(joined(silence(1), speech(4), silence(1)))
+
+    assert driver.windows
+    for _, window in driver.windows:
+        assert len(window.samples) == 0
+        assert window.features is not None
+        assert window.features.shape == (round(window.seconds * 100), 80)
+    assert kept(driver.stream) <= SAMPLE_RATE

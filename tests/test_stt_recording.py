@@ -12,7 +12,7 @@ from stt.engines.fake import FakeEngine, count_up
 from stt.errors import Dropped, EngineError, QueueFull, Superseded
 from stt.events import Kind, Samples, Window
 from stt.replies import Transcription
-from stt.speech.stream import SpeechOptions
+from stt.speech.options import SpeechOptions
 from stt_ingest import JobQueue
 from stt_job import Admission, Job, QueueOptions
 from stt_recording import BLOCK, Recording

@@ -25,7 +25,7 @@ from stt.replies import (
     Speech,
     Transcript,
 )
-from stt.speech.stream import SpeechOptions
+from stt.speech.options import SpeechOptions
 from stt_job import QueueOptions
 from stt_session import Session
 from tests.service import (

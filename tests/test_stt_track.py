@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stt.events import Ended, Final, Kind, Request, SpeechEnded, SpeechStarted
-from stt.speech.stream import SpeechOptions
+from stt.speech.options import SpeechOptions
 from stt_track import Track
 from tests.service import pcm, silence_pcm
 from tests.speech import speech

@@ -10,7 +10,7 @@ import pytest
 
 from stt.events import Final, Word
 from stt.replies import Pong, Transcript, Usage
-from stt.speech.stream import SpeechOptions
+from stt.speech.options import SpeechOptions
 from stt.store.table import open_store
 from stt_ingest import JobQueue
 from stt_outbox import Closing, Outbox

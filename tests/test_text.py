@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stt.events import Hypothesis
-from stt.speech.text import is_garbled, is_rejected, is_unspoken, normalised, split
+from stt.speech.text import (
+    is_garbled,
+    is_rejected,
+    is_unspoken,
+    loops,
+    normalised,
+    split,
+    without,
+)
 
 JAPANESE = (
     "今日は天気がとても良いので公園まで歩いて行って"
@@ -142,3 +152,39 @@ def test_split(text: str, language: str | None, words: list[str]) -> None:
 def test_normalised(word: str, other: str) -> None:
     """Comparison ignores case, punctuation and space."""
     assert normalised(word) == normalised(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("so it goes it goes it goes it goes it goes it goes on", "so it goes on"),
+        ("no no no no no no no no no", "no"),
+        ("Thank you. Thank you. Thank you. thank you!", "Thank you."),
+        ("no, no, no, no", "no, no, no, no"),
+        ("nine nine nine nine one", "nine nine nine nine one"),
+        ("a b c d a b c d a b c d", "a b c d a b c d a b c d"),
+        ("a b c d a b c d a b c d a b c d e", "a b c d e"),
+        ("x x x x x x x x y y y y y y y y", "x y"),
+        ("", ""),
+    ],
+)
+def test_loops_stand_once(text: str, kept: str) -> None:
+    """A phrase said four times or more, in all eight words or more, stands once (REC-14)."""
+    assert without(text, loops(text, "en")) == kept
+
+
+def test_loops_of_characters() -> None:
+    """Where there are no spaces the characters are counted."""
+    text = "はい" * 5 + "そう"
+
+    assert without(text, loops(text, "ja")) == "はいそう"
+
+
+@given(st.lists(st.sampled_from(["ab", "c."]), max_size=30).map(" ".join))
+def test_what_is_left_has_no_loop(text: str) -> None:
+    """Leaving out loops leaves each word of the text at least once; the spans are in order."""
+    spans = loops(text, "en")
+
+    assert all(start < end for start, end in spans)
+    assert spans == sorted(spans)
+    assert set(without(text, spans).split()) == set(text.split())

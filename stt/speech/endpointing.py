@@ -28,6 +28,8 @@ class EndpointingOptions:
     """Audio kept before the onset (REC-51)."""
     postroll: float = 0.3
     """Audio kept after the last speech, for the weak ends of words."""
+    unvoiced: float = 0.5
+    """How much later than its onset speech may be known to be a voice, at most."""
     hangover: float = 0.072
     """A gap up to this length does not interrupt an onset; speech lasts this much longer."""
     silence: float = 0.6
@@ -75,6 +77,8 @@ class Closed:
     end: int
     """Where its speech ends."""
     audio_end: int
+    speech_end: int
+    """The end of the last frame that was judged to be speech, without the hang-over."""
 
 
 Boundary: TypeAlias = Opened | Closed
@@ -106,16 +110,28 @@ class Endpointer:
         return self._speech_end
 
     @property
+    def silence(self) -> int:
+        """Samples since the last frame with speech."""
+        return self._now - self._speech_end
+
+    @property
+    def awaited_silence(self) -> int:
+        """Samples of silence that will end the open utterance, as far as is known now."""
+        return self._wait
+
+    @property
     def earliest(self) -> int:
-        """The first sample that the open or the next utterance can need."""
-        if self._opened:
-            return self._opened.audio_start
+        """The first sample that an utterance which has not begun yet can need."""
+        if self._opened:  # it may end where its speech does, or be cut (REC-54)
+            seconds = self._options.longest - self._options.cut_search
+            return min(self._speech_end, self._opened.audio_start + _samples(seconds))
         start = self._now if self._onset is None else self._onset
         return max(self._boundary, start - _samples(self._options.preroll))
 
     def step(self, frames: Frames) -> list[Boundary]:
         """Take the next frames; the boundaries they bring, in order."""
         onset, speech, level = frames.onset.tolist(), frames.speech.tolist(), frames.level.tolist()
+        voiced = [True] * len(onset) if frames.voiced is None else frames.voiced.tolist()
         boundaries: list[Boundary] = []
         at = 0
         while at < len(speech):
@@ -125,7 +141,7 @@ class Endpointer:
                     break
             self._now += HOP
             if self._opened is None:
-                boundaries += self._await_onset(onset[at])
+                boundaries += self._await_onset(onset[at], voiced[at])
             else:
                 boundaries += self._await_end(speech[at], level[at])
             at += 1
@@ -153,7 +169,7 @@ class Endpointer:
         self._now += (found - at) * HOP
         return found
 
-    def _await_onset(self, speech: bool) -> list[Boundary]:
+    def _await_onset(self, speech: bool, voiced: bool) -> list[Boundary]:
         if speech:
             if self._onset is None:
                 self._onset, self._onset_speech = max(self._boundary, self._now - HOP), 0
@@ -163,7 +179,11 @@ class Endpointer:
             self._onset = None
         if self._onset is None or self._onset_speech < self._onset_frames:
             return []
-        opened = Opened(start=self._onset, audio_start=self.earliest)
+        if not voiced:  # a sound; if a voice comes yet, it did not begin long ago
+            self._onset = max(self._onset, self._now - _samples(self._options.unvoiced))
+            return []
+        preroll = _samples(self._options.preroll)
+        opened = Opened(self._onset, max(self._boundary, self._onset - preroll))
         self._open(opened)
         return [opened]
 
@@ -192,13 +212,13 @@ class Endpointer:
         end = min(received, self._speech_end + self._hangover_frames * HOP)
         audio_end = min(received, self._speech_end + _samples(self._options.postroll))
         self._boundary = audio_end
-        return Closed(end, audio_end)
+        return Closed(end, audio_end, self._speech_end)
 
     def _cut(self, at: int) -> list[Boundary]:
         """End the utterance at sample ``at`` and begin the next one there (REC-54)."""
         opened = Opened(start=at, audio_start=at)
         self._open(opened)
-        return [Closed(end=at, audio_end=at), opened]
+        return [Closed(end=at, audio_end=at, speech_end=at), opened]
 
     def _quietest(self) -> int:
         """How many samples ago the middle of the quietest 100 ms was."""

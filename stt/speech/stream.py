@@ -2,12 +2,16 @@
 
 Sans-I/O: no thread, no lock, no clock, no engine. Whoever owns a stream serialises the calls, gives
 its ``requests()`` to an engine and its ``events()`` to a client, after every ``receive_*`` call.
+
+Of an open utterance it asks for interims while speech goes on, and at 0.2 s of silence for a
+*spec*, the final decoded ahead: if no speech follows, its answer is the final as soon as the
+endpoint is there (recognition REC-52). At most one interim and one spec are outstanding (AD2); a
+queue may drop a waiting interim when the spec comes.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 
 from stt.errors import STTError
 from stt.events import (
@@ -16,72 +20,48 @@ from stt.events import (
     Event,
     Failed,
     Final,
-    FinalChoice,
     Hypothesis,
     Kind,
     Request,
     Samples,
     SpeechEnded,
     SpeechStarted,
-    Task,
     Window,
 )
-from stt.speech.endpointing import Boundary, Closed, Endpointer, EndpointingOptions, Opened
-from stt.speech.policy import PolicyOptions
+from stt.speech.ahead import Ahead
+from stt.speech.endpointing import Boundary, Closed, Endpointer, Opened
+from stt.speech.excerpt import Excerpt
+from stt.speech.hybrid import HybridVAD
+from stt.speech.options import SpeechOptions
 from stt.speech.tape import Tape
 from stt.speech.text import is_garbled, is_unspoken
 from stt.speech.utterance import Utterance
-from stt.speech.vad import EnergyVAD, VadOptions
+from stt.speech.vad import EnergyVAD
 
 _BLOCK = 10 * SAMPLE_RATE  # samples heard at once: bounds the memory of a long piece of audio
 _SHORTEST_STEP = 0.3  # seconds; an interim of less audio says nothing (recognition REC-10)
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechOptions:
-    """What a client wants of a stream; composes the options of the rooms below."""
-
-    language: str | None = None
-    """ISO-639-1; None: detect it."""
-    task: Task = "transcribe"
-    prompt: str = ""
-    """Text as if it had been said before."""
-    hotwords: str = ""
-    """Words the client expects to be said."""
-    step: float = 1.0
-    """Seconds of new audio between two interims of an utterance."""
-    interims: bool = True
-    """False: only finals, as files want it."""
-    word_times: bool = True
-    """Whether finals carry words with times."""
-    interim_words: bool = False
-    """Whether interims do."""
-    final: FinalChoice = "consistent"
-    """Whether a final keeps to what was committed, or is decoded anew (REC-27)."""
-    n_mels: int = 0
-    """Mel bands of the features in its windows; 0: windows carry samples (``Engine.n_mels``)."""
-    kind: Kind = Kind.FINAL
-    """The kind of the requests for finals: ``Kind.BULK`` for files."""
-    vad: VadOptions = field(default_factory=VadOptions)
-    endpointing: EndpointingOptions = field(default_factory=EndpointingOptions)
-    policy: PolicyOptions = field(default_factory=PolicyOptions)
+_REMEMBERED = 600  # characters of earlier finals: a good 100 tokens, of which an engine takes 64
+_SURE = -0.51  # mean log probability of a text whose mean probability is 0.6 (REC-53)
 
 
 class SpeechStream:
     """One stream of speech. No thread, no lock, no clock.
 
-    Its memory is the audio of the open utterance and of those that await their final, and 0.3 s
-    of pre-roll; an hour of silence or of speech keeps no more (recognition REC-04).
+    Its memory is the window of the open utterance and the audio of those that await their final;
+    an hour of silence or of speech keeps no more (recognition REC-04).
     """
 
     def __init__(self, options: SpeechOptions | None = None) -> None:
         self._options = options or SpeechOptions()
         self._tape = Tape()
-        self._vad = EnergyVAD(self._options.vad)
+        vad = self._options.vad
+        self._vad = HybridVAD(vad) if vad.hybrid else EnergyVAD(vad)
         self._endpointer = Endpointer(self._options.endpointing)
         self._open: Utterance | None = None
         self._awaiting: deque[Utterance | Ended] = deque()  # ended, and not yet said to have
         self._interim: Request | None = None  # the one outstanding (AD2)
+        self._ahead = Ahead()
+        self._previous = ""  # the end of the finals so far
         self._speech = 0  # samples of the utterances that have ended
         self._utterances = 0
         self._numbers = 0
@@ -99,21 +79,27 @@ class SpeechStream:
             clean = self._tape.append(samples[at : at + _BLOCK])
             self._cross(self._endpointer.step(self._vad.judge(clean)))
             self._tape.forget(self._earliest)
-        self._ask_for_interim()
+        self._ask()
 
     def receive_hypothesis(self, request: Request, hypothesis: Hypothesis) -> None:
         """Take the answer to a request; a stale or unknown one is ignored (native W25, B3)."""
-        if request == self._interim and self._open:
+        if request == self._ahead.request and self._open:
+            self._hear_ahead(self._open, hypothesis)
+            self._ask()
+        elif request == self._interim and self._open:
             self._interim = None
-            self._hear_interim(self._open, hypothesis)
-            self._ask_for_interim()
+            if not self._ahead.under_way:
+                self._hear(self._open, hypothesis)  # else it is older than what is on its way
+            self._ask()
         elif utterance := self._awaits(request):
-            utterance.finish(hypothesis)
+            self._finish(utterance, hypothesis)
             self._flush()
 
     def receive_failure(self, request: Request, error: STTError) -> None:
         """Take the failure of a request: a final's is said, an interim's is due again later."""
-        if request == self._interim:
+        if request == self._ahead.request:
+            self._ahead.request = self._interim = None
+        elif request == self._interim:
             self._interim = None
         elif utterance := self._awaits(request):
             utterance.fail(error)
@@ -137,22 +123,16 @@ class SpeechStream:
 
         It may be read again, when a batch failed and its windows are tried one by one.
         """
-        final = request != self._interim
-        utterance = self._awaits(request) if final else self._open
+        ahead = request == self._ahead.request
+        utterance = self._open if ahead or request == self._interim else self._awaits(request)
         if utterance is None:
             return None
         end = self._tape.end if utterance.audio_end is None else utterance.audio_end
-        utterance.read_until = end
-        options = self._options
-        return Window(
-            samples=self._tape.read(utterance.audio_start, end),
-            kind=request.kind,
-            language=utterance.language,
-            task=options.task,
-            prefix=utterance.policy.committed,
-            prompt=options.prompt,
-            word_times=final and options.word_times,
-        )
+        if ahead:
+            self._ahead.read(self._endpointer.speech_end)
+        window = utterance.window(request.kind, end, self._previous)
+        self._tape.forget(self._earliest)
+        return window
 
     def events(self) -> list[Event]:
         """What should be said now, in order; never the same event twice."""
@@ -201,22 +181,33 @@ class SpeechStream:
     def _begin(self, opened: Opened) -> None:
         number, options = self._utterances, self._options
         self._utterances += 1
-        self._open = Utterance(
-            number, opened.start, opened.audio_start, options.language, options.policy
+        excerpt = Excerpt(
+            self._tape, opened.audio_start, n_mels=options.n_mels, whole=options.final == "best"
         )
+        self._open = Utterance(number, opened.start, excerpt, options)
+        self._ahead = Ahead()
         self._events.append(SpeechStarted(number, opened.start / SAMPLE_RATE))
 
     def _end(self, closed: Closed) -> None:
         assert self._open is not None, "the endpointer closes only what it opened"
         utterance, self._open = self._open, None
+        ahead, self._ahead = self._ahead, Ahead()
         if self._interim in self._requests:
             self._requests.remove(self._interim)
         self._interim = None  # no interim after the endpoint (native W5)
         self._speech += closed.end - utterance.start
         self._events.append(SpeechEnded(utterance.number, closed.end / SAMPLE_RATE))
-        request = self._request(self._options.kind, utterance)  # REC-52: a spec would save it
-        utterance.close(closed.end, closed.audio_end, request)
+        utterance.close(closed.end, closed.audio_end)
         self._awaiting.append(utterance)
+        if answer := ahead.final(closed.speech_end):
+            self._finish(utterance, answer)  # REC-52
+            self._flush()
+        elif ahead.becomes_final(closed.speech_end):
+            utterance.request = ahead.request
+        else:
+            if ahead.request in self._requests:
+                self._requests.remove(ahead.request)
+            utterance.request = self._request(self._options.kind, utterance)
 
     def _request(self, kind: Kind, utterance: Utterance) -> Request:
         request = Request(self._numbers, kind, utterance.number)
@@ -231,6 +222,12 @@ class SpeechStream:
                 return waiting if waiting.outcome is None else None
         return None
 
+    def _finish(self, utterance: Utterance, hypothesis: Hypothesis) -> None:
+        if self._options.final == "best":
+            utterance.revise(hypothesis)
+        else:
+            utterance.finish(hypothesis)
+
     def _flush(self) -> None:
         """Say what is known of the ended utterances, in their order."""
         while self._awaiting:
@@ -242,34 +239,68 @@ class SpeechStream:
                 return
             self._awaiting.popleft()
             self._events.append(outcome)
+            if isinstance(outcome, Final) and outcome.text:
+                self._previous = f"{self._previous} {outcome.text}"[-_REMEMBERED:]
         self._tape.forget(self._earliest)
         if self._open:
             self._say_interim(self._open)
 
-    # Interims.
+    # Interims and specs.
 
-    def _ask_for_interim(self) -> None:
-        """Ask for an interim when one is due: ``step`` of new audio, and new speech in it."""
+    def _ask(self) -> None:
+        """Ask for what is due of the open utterance: a spec in silence, an interim in speech."""
         utterance = self._open
-        if utterance is None or self._interim is not None or not self._options.interims:
+        if utterance is None or not self._options.interims or self._ahead.request is not None:
             return
-        step = max(self._options.step, _SHORTEST_STEP) * SAMPLE_RATE
-        new_speech = self._endpointer.speech_end > utterance.read_until
-        if new_speech and self._tape.end - utterance.read_until >= step:
+        endpointing, speech_end = self._options.endpointing, self._endpointer.speech_end
+        silence = min(endpointing.spec, endpointing.silence / 2) * SAMPLE_RATE
+        if self._endpointer.silence >= silence and self._ahead.asked_after != speech_end:
+            if self._interim in self._requests:
+                self._requests.remove(self._interim)
+                self._interim = None
+            self._ahead = Ahead(self._request(Kind.SPEC, utterance), asked_after=speech_end)
+            return
+        due = speech_end > utterance.read_until and self._tape.end >= self._next_interim(utterance)
+        pausing = self._endpointer.silence >= silence / 2  # then wait: a spec may say it all
+        if due and not pausing and self._interim is None:
             utterance.read_until = self._tape.end
             self._interim = self._request(Kind.INTERIM, utterance)
 
-    def _hear_interim(self, utterance: Utterance, hypothesis: Hypothesis) -> None:
-        if is_unspoken(hypothesis) or is_garbled(hypothesis):
-            return  # nothing is said and nothing committed (native W28, recognition REC-14)
-        utterance.update(hypothesis)
+    def _next_interim(self, utterance: Utterance) -> float:
+        """The sample at which the next interim is due (REC-10)."""
+        options = self._options
+        step = max(options.step, _SHORTEST_STEP)
+        if utterance.read_until == utterance.audio_start:
+            first = utterance.start + min(options.first_step, step) * SAMPLE_RATE
+            return max(first, utterance.audio_start + _SHORTEST_STEP * SAMPLE_RATE)
+        if utterance.silent:
+            step = min(options.next_step, step)
+        return utterance.read_until + step * SAMPLE_RATE
+
+    def _hear_ahead(self, utterance: Utterance, hypothesis: Hypothesis) -> None:
+        """Take the answer to a spec: it may be the final, and is an interim in any case."""
+        ahead = self._ahead
+        ahead.request = self._interim = None  # the spec said all that an interim would (REC-61)
+        if ahead.heard == self._endpointer.speech_end and not is_garbled(hypothesis):
+            ahead.answer = hypothesis
+        if self._options.final == "best":  # it is free of what was committed
+            self._judge_silence(utterance, hypothesis.text.strip(), hypothesis)
+        else:
+            self._hear(utterance, hypothesis, cut=False)  # a final must find its window as it was
+
+    def _hear(self, utterance: Utterance, hypothesis: Hypothesis, *, cut: bool = True) -> None:
+        utterance.doubtful = is_garbled(hypothesis)
+        if utterance.doubtful:
+            return  # nothing is said and nothing committed (recognition REC-14)
         policy = utterance.policy
-        self._endpointer.hear_text(
-            policy.committed + policy.tail,
-            utterance.read_until,
-            sure=hypothesis.average_logprob > -0.51,  # a mean probability of 0.6 (REC-53)
-        )
-        self._say_interim(utterance)
+        if not is_unspoken(hypothesis):  # native W28
+            utterance.update(hypothesis, cut=cut)
+            self._say_interim(utterance)
+        self._judge_silence(utterance, policy.committed + policy.tail, hypothesis)
+
+    def _judge_silence(self, utterance: Utterance, text: str, hypothesis: Hypothesis) -> None:
+        sure = hypothesis.average_logprob > _SURE
+        self._endpointer.hear_text(text, utterance.read_until, sure=sure)
 
     def _say_interim(self, utterance: Utterance) -> None:
         """Say the text so far if it has changed and no earlier final is awaited."""
@@ -279,5 +310,8 @@ class SpeechStream:
     @property
     def _earliest(self) -> int:
         """The first sample still needed."""
-        waiting = (it.audio_start for it in self._awaiting if isinstance(it, Utterance))
-        return min(self._endpointer.earliest, next(waiting, self._tape.end))
+        utterances = [it for it in self._awaiting if isinstance(it, Utterance)]
+        if self._open:
+            utterances.append(self._open)
+        needed = (it.excerpt.needed for it in utterances if it.outcome is None)
+        return min(self._endpointer.earliest, self._tape.end, *needed)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import accumulate
 from math import isfinite
 
 from stt.events import UNSPACED_LANGUAGES, Hypothesis
@@ -92,7 +93,11 @@ def is_unspoken(hypothesis: Hypothesis) -> bool:
 
 def is_garbled(hypothesis: Hypothesis) -> bool:
     """Whether a hypothesis is no ground to commit words on (recognition REC-14)."""
-    return hypothesis.compression_ratio > GARBLED_RATIO or not isfinite(hypothesis.average_logprob)
+    return (
+        hypothesis.capped
+        or hypothesis.compression_ratio > GARBLED_RATIO
+        or not isfinite(hypothesis.average_logprob)
+    )
 
 
 def _is_too_long(word: str) -> bool:
@@ -106,6 +111,48 @@ def is_repetition(text: str) -> bool:
         return True
     letters = normalised(text)
     return bool(_LETTERS_WITHOUT_SPACES.search(letters)) and _repeats(list(letters))
+
+
+def loops(text: str, language: str | None) -> list[tuple[int, int]]:
+    """What to leave out of a text so that no phrase is said over and over (REC-14).
+
+    A loop is a phrase said ``REPEATS`` times or more in a row, in all ``LEAST_REPEATED`` words (or
+    characters without spaces) or more; all but the first go. Spans of characters, in order.
+    """
+    pieces = split(text, language)
+    units = [normalised(piece) for piece in pieces]
+    ends = list(accumulate(map(len, pieces), initial=0))
+    spans, at = [], 0
+    while at < len(units):
+        length, count = _longest_loop(units, at)
+        if count >= REPEATS and length * count >= LEAST_REPEATED:
+            spans.append((ends[at + length], ends[at + length * count]))
+            at += length * count
+        else:
+            at += 1
+    return spans
+
+
+def without(text: str, spans: list[tuple[int, int]]) -> str:
+    """A text without some of its spans."""
+    kept, at = [], 0
+    for start, end in spans:
+        kept.append(text[at:start])
+        at = end
+    return "".join(kept) + text[at:]
+
+
+def _longest_loop(units: list[str], at: int) -> tuple[int, int]:
+    """The phrase at a place that covers most by being repeated: its length, how often it comes."""
+    best = (1, 1)
+    for length in range(1, (len(units) - at) // REPEATS + 1):
+        count = 1
+        phrase = units[at : at + length]
+        while units[at + count * length : at + (count + 1) * length] == phrase:
+            count += 1
+        if count >= REPEATS and length * count > best[0] * best[1]:
+            best = (length, count)
+    return best
 
 
 def _repeats(units: list[str]) -> bool:

@@ -45,6 +45,12 @@ class VadOptions:
     """dBFS; the floor is never taken to be lower, so that a quiet room stays quiet."""
     floor_window: float = 3.0
     """Seconds; the floor is the quietest frame in them, so steady noise is learnt in this time."""
+    hybrid: bool = False
+    """Let a voice detector confirm that what opens the gate is a voice (``stt.speech.hybrid``)."""
+    voice: float = 0.7
+    """Probability from which one of its frames is a voice."""
+    voice_frames: int = 2
+    """Such frames in a row, of 32 ms, that confirm one."""
     first_floor: float = -40.0
     """dBFS; the floor is not taken to be higher in the first 0.6 s of a stream, so that a recording
     cut tightly around one word is heard. Louder noise opens the gate for that long, once."""
@@ -60,6 +66,8 @@ class Frames:
     """(n_frames,) loud enough for speech to go on."""
     level: NDArray[np.float64]
     """(n_frames,) dBFS, the mean removed."""
+    voiced: NDArray[np.bool_] | None = None
+    """(n_frames,) a voice has been heard in the sound that goes on; None: nobody listened."""
 
 
 class EnergyVAD:
