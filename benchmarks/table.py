@@ -82,7 +82,7 @@ def table(rows: Sequence[Row]) -> str:
     )
 
 
-def machine() -> str:
+def machine(command: str = "benchmarks") -> str:
     """What the figures were measured on and with."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
@@ -90,7 +90,7 @@ def machine() -> str:
         f"Linux {platform.release()}\n"
         f"Python {platform.python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in SHOWN)
-        + f"\nCommand: {' '.join(('python -m benchmarks', *sys.argv[1:]))}"
+        + f"\nCommand: {' '.join((f'python -m {command}', *sys.argv[1:]))}"
     )
 
 

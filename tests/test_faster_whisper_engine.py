@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import math
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from faster_whisper import WhisperModel
 
 from benchmarks.wer import WordErrors, load, manifest, normalise, utterances
-from stt.engines import whisper_decoder, whisper_features, whisper_loading
+from stt.costs import CostTable
+from stt.engines import whisper_decoder, whisper_encoder, whisper_features, whisper_loading
 from stt.engines.base import Engine
 from stt.engines.faster_whisper import FasterWhisperEngine
 from stt.engines.models import ModelSource
 from stt.engines.options import DEMO_MODEL, EngineOptions
+from stt.engines.profile import ModelProfile
 from stt.engines.whisper_encoder import Encoded
 from stt.errors import EngineError, SettingError
 from stt.events import SAMPLE_RATE, Hypothesis, Kind, Samples, Window
@@ -154,11 +157,9 @@ def searched_windows() -> list[Window]:
 def test_features_give_the_hypothesis_of_their_samples(engine):
     """A window may bring its log-mel instead of its samples, and nothing changes (REC-02)."""
     filters = whisper_features.mel_filters(80)
-    for window in mixed_windows():
+    for window in mixed_windows()[::3]:
         features = whisper_features.log_mel(window.samples, filters)
-        brought = dataclasses.replace(
-            window, samples=np.zeros(0, np.float32), features=features.astype(np.float32)
-        )
+        brought = dataclasses.replace(window, samples=np.zeros(0, np.float32), features=features)
 
         (expected,), (answer,) = engine.transcribe([window]), engine.transcribe([brought])
 
@@ -323,37 +324,143 @@ def test_unknown_language_is_named(engine):
         engine.transcribe([final(first("en_short_02.flac"), language="xx")])
 
 
-def test_previous_text_comes_in_classes(engine):
-    """Previous text is cut to 32 tokens or left out; a client's prompt is kept (REC-11, REC-43)."""
-    lengths = {}
-    seen = engine._decoder._model.generate
+class Spied:
+    """The engine's model, its calls noted; the rest is the model's."""
 
-    def spy(features, prompts, **options):
-        lengths[len(prompts[0])] = prompts[0]
-        return seen(features, prompts, **options)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine._decoder, "_model", _Spied(engine._decoder._model, spy))
-        samples = first("en_short_02.flac")
-        for previous in ("one two", "one " * 40, "one " * 100):
-            engine.transcribe([final(samples, previous=previous)])
-        engine.transcribe([final(samples, prompt="Hark")])
-        engine.transcribe([final(samples, prompt="Hark", previous="one " * 100)])
-
-    start = 4  # start mark, language, task, no timestamps
-    hark = len(engine._whisper.hf_tokenizer.encode(" Hark", add_special_tokens=False).ids)
-    assert sorted(lengths) == [start, start + 1 + hark, start + 1 + 32, start + 1 + hark + 32]
-
-
-class _Spied:
-    """A model whose ``generate`` is another; the rest is the model's."""
-
-    def __init__(self, model, generate):
+    def __init__(self, model, device="cpu") -> None:
         self._model = model
-        self.generate = generate
+        self.device = device
+        self.encoded: list[int] = []
+        """Windows of each call of ``encode``."""
+        self.generated: list[dict] = []
+        """Prompts and options of each call of ``generate``."""
+
+    def encode(self, features):
+        """Note the batch."""
+        self.encoded.append(features.shape[0])
+        return self._model.encode(features)
+
+    def generate(self, encoded, prompts, **options):
+        """Note what was asked."""
+        self.generated.append(options | {"prompts": prompts})
+        return self._model.generate(encoded, prompts, **options)
 
     def __getattr__(self, name):
         return getattr(self._model, name)
+
+
+@pytest.fixture(name="spied")
+def _spied(engine, monkeypatch):
+    """The model of the engine, for one test with a spy around it."""
+    spied = Spied(engine._decoder._model)
+    monkeypatch.setattr(engine._decoder, "_model", spied)
+    return spied
+
+
+def test_windows_of_one_class_are_decoded_in_one_call(engine, spied):
+    """Windows of equal encoder length, context length and beam share a call (REC-65)."""
+    samples = first("en_short_02.flac")
+    longer = first("en_short_07.flac")
+
+    engine.transcribe([final(samples), final(longer, prefix="How"), final(longer, language="de")])
+    assert [len(call["prompts"]) for call in spied.generated] == [3]
+
+    spied.generated.clear()
+    engine.transcribe(
+        [final(samples, beam=5), final(longer, beam=5), final(samples), final(samples, prompt="So")]
+    )
+    assert [(len(call["prompts"]), call["beam_size"]) for call in spied.generated] == [
+        (2, 5),
+        (1, 1),
+        (1, 1),
+    ]
+
+
+def test_gpu_never_takes_encoder_outputs_through_the_host(engine, spied, monkeypatch):
+    """On CUDA windows are encoded in one call, and the few that differ again (REC-76)."""
+    spied.device = "cuda"
+    without_copies = SimpleNamespace(zeros=np.zeros, float32=np.float32)
+    monkeypatch.setattr(whisper_encoder, "np", without_copies)
+    windows = [final(first("en_short_02.flac")), final(first("en_short_07.flac"))]
+
+    answers = engine.transcribe(windows)
+    assert spied.encoded == [2]
+
+    spied.encoded.clear()
+    mixed = engine.transcribe([windows[0], dataclasses.replace(windows[1], prompt="So")])
+    assert spied.encoded == [2, 1, 1]
+    assert mixed[0].text == answers[0].text == "How many months are beside the garden?"
+
+
+def test_second_decode_has_no_previous_text_and_repeats_nothing(engine, spied, monkeypatch):
+    """What a client asked for stays; previous text goes, phrases come once (REC-28)."""
+    monkeypatch.setattr(engine, "_looks_wrong", lambda job, *, short: short)
+    window = final(
+        first("en_short_02.flac"), previous="One two three. " * 30, hotwords="Hark", prompt="George"
+    )
+
+    (answer,) = engine.transcribe([window])
+
+    once, again = spied.generated
+    english = engine._tokenizer("transcribe", "en")
+    clients = [*english.encode(" Hark"), *english.encode(" George")]
+    assert len(once["prompts"][0]) == 1 + len(clients) + 32 + 4
+    assert again["prompts"][0][1:-4] == clients
+    assert (once["no_repeat_ngram_size"], again["no_repeat_ngram_size"]) == (0, 3)
+    assert answer.text == "How many months are beside the garden?"
+
+
+def test_text_that_never_ends_says_so(engine, monkeypatch):
+    """A hypothesis that reached its cap in the second decode, too, is marked (REC-15)."""
+    monkeypatch.setattr(whisper_decoder.whisper_prompt, "most_new_tokens", lambda *_, **__: 3)
+
+    for beam in (1, 5):
+        (answer,) = engine.transcribe([final(first("en_short_02.flac"), beam=beam)])
+
+        assert answer.capped
+        assert answer.text == "How many months"
+
+
+def test_interims_that_fail_often_get_more_encoder_input(monkeypatch, caplog):
+    """More than 5 % second decodes: the minimum of that kind goes up one step (REC-45)."""
+    engine = loaded(encoder_context="2")
+    monkeypatch.setattr(engine, "_looks_wrong", lambda job, *, short: short)
+    interim = Window(first("en_short_02.flac")[:SAMPLE_RATE], Kind.INTERIM, language="en")
+    assert engine.frames(Kind.INTERIM, 0.5) == 200
+
+    for _ in range(2):
+        engine.transcribe([interim] * 3)
+
+    assert engine.frames(Kind.INTERIM, 0.5) == 250
+    assert engine.frames(Kind.FINAL, 0.5) == 200
+    assert engine.encoder_context.min_interim == 250
+    assert caplog.text.count("had to be decoded again") == 1
+    engine.close()
+
+
+def test_profile_of_the_model_is_heeded(tmp_path):
+    """Encoder lengths and previous text come from the profile (REC-41, REC-11)."""
+    file = tmp_path / "profile.json"
+    ModelProfile(100, 200, 64, previous_tokens=0).write(file)
+    engine = loaded(profile=file)
+    spied = Spied(engine._decoder._model)
+    engine._decoder._model = spied
+
+    engine.transcribe([final(first("en_short_02.flac"), previous="one " * 100)])
+
+    assert (engine.frames(Kind.INTERIM, 0.2), engine.frames(Kind.FINAL, 0.2)) == (100, 200)
+    assert len(spied.generated[0]["prompts"][0]) == 4
+    engine.close()
+
+
+def test_costs_are_measured_at_the_start():
+    """An engine knows what its calls cost here, unless it is told not to look (REC-67)."""
+    assert loaded().costs == CostTable()
+
+    engine = FasterWhisperEngine(DEMO, EngineOptions(device="cpu"))
+    engine.close()
+
+    assert 0 < engine.costs.batch_s(500, 20, 1) < engine.costs.batch_s(500, 20, 8) < 60
 
 
 def test_capped_decode_is_repeated_once_at_30_s(engine, monkeypatch):

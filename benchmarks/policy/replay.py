@@ -18,7 +18,8 @@ import numpy as np
 from stt.engines.base import Engine
 from stt.errors import EngineError
 from stt.events import SAMPLE_RATE, Event, Hypothesis, Request, Samples, Window
-from stt.speech.stream import SpeechOptions, SpeechStream
+from stt.speech.options import SpeechOptions
+from stt.speech.stream import SpeechStream
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from benchmarks.policy.replay import Pace
 from stt.engines.options import EngineOptions
 from stt.errors import SettingError
 from stt.events import FinalChoice, Task
+from stt.speech.options import SpeechOptions
 from stt.speech.policy import Commit
-from stt.speech.stream import SpeechOptions
 
 ENCODER = "encoder"
 ENCODER_LENGTHS = ("1", "2", "3", "5", "10", "30", "auto")  # seconds; the sweep of REC-80

@@ -17,7 +17,7 @@ from benchmarks.policy.transcript import units
 from benchmarks.wer import RATE, edits
 from stt.engines.base import Engine
 from stt.events import Kind, Samples, Window
-from stt.speech.stream import SpeechOptions
+from stt.speech.options import SpeechOptions
 
 Answer = Callable[[Window], "Decoded"]
 PROBE = 256  # samples by which the place of a window is looked for, before all are compared

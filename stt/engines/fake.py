@@ -109,10 +109,10 @@ class FakeEngine:
 
     def _answer(self, window: Window) -> Hypothesis:
         answer = self._script(window)
-        return answer if isinstance(answer, Hypothesis) else _hypothesis(answer, window)
+        return answer if isinstance(answer, Hypothesis) else hypothesis_of(answer, window)
 
 
-def _hypothesis(text: str, window: Window) -> Hypothesis:
+def hypothesis_of(text: str, window: Window) -> Hypothesis:
     """A sure hypothesis of a text; it starts with the window's prefix.
 
     Words of the prefix stand for as many words of the script, as if the text had been forced:

@@ -20,10 +20,10 @@ from stt.costs import TOKENS_PER_SECOND, CostTable, Points, between
 from stt.engines import whisper_prompt
 from stt.events import FEATURE_RATE
 
-ENCODER_FRAMES = (100, 300, 500, 1000, 2000, 3000)
-BATCHES = (1, 8, 4, 2)  # by what tells most, should the time be over
+ENCODER_FRAMES = (100, 500, 1000, 300, 2000, 3000)
+BATCHES = (1, 8, 4, 2)  # both by what tells most, should the time be over
 MEMORY = 500  # feature frames, 5 s: what a usual window decodes from
-FEW, MANY = 2, 10  # decoding steps; their difference is what the steps alone cost
+FEW, MANY = 2, 8  # decoding steps; their difference is what the steps alone cost
 ROUNDS = 3
 WORD_TOKEN = 1000  # any token of the vocabulary that is text
 PYTHON = 0.0005  # s, this engine's own code for a window: features scaled, prompt, words
@@ -37,7 +37,8 @@ class Meter:
 
     def __init__(self, model: ctranslate2.models.Whisper, tokenizer: Tokenizer) -> None:
         self._model = model
-        self._clock = time.process_time if model.device == "cpu" else time.perf_counter
+        self.clock = time.process_time if model.device == "cpu" else time.perf_counter
+        """Seconds of what is counted: CPU of the process, or on a GPU wall time."""
         self._noise = np.random.default_rng(0)
         self._start = tokenizer.sot_sequence
         self._prompt = [*self._start, tokenizer.no_timestamps]
@@ -47,12 +48,14 @@ class Meter:
     def encode(self, frames: int, *, batch: int = 1, rounds: int = ROUNDS) -> float:
         """Seconds to encode ``batch`` windows of ``frames`` in one call."""
         features = self._features(frames, batch)
-        return self._least(lambda: self._model.encode(features), rounds)
+        return self.least(lambda: self._model.encode(features), rounds)
 
-    def generate(self, batch: int, steps: int, *, memory: int = MEMORY, beam: int = 1) -> float:
+    def generate(
+        self, batch: int, steps: int, *, memory: int = MEMORY, beam: int = 1, rounds: int = ROUNDS
+    ) -> float:
         """Seconds to decode exactly ``steps`` tokens for each window of a batch."""
         encoded = self._memory(memory, batch)
-        return self._least(
+        return self.least(
             lambda: self._model.generate(
                 encoded,
                 [self._prompt] * batch,
@@ -62,13 +65,15 @@ class Meter:
                 return_no_speech_prob=True,
                 suppress_tokens=self._suppressed,
             ),
-            ROUNDS,
+            rounds,
         )
 
-    def step(self, batch: int, *, memory: int = MEMORY, beam: int = 1) -> tuple[float, float]:
+    def step(
+        self, batch: int, *, memory: int = MEMORY, beam: int = 1, rounds: int = ROUNDS
+    ) -> tuple[float, float]:
         """Seconds of one decoding step of a batch, and of what precedes the first."""
-        few = self.generate(batch, FEW, memory=memory, beam=beam)
-        many = self.generate(batch, MANY, memory=memory, beam=beam)
+        few = self.generate(batch, FEW, memory=memory, beam=beam, rounds=rounds)
+        many = self.generate(batch, MANY, memory=memory, beam=beam, rounds=rounds)
         step = max(many - few, 0.0) / (MANY - FEW)
         return step, max(few - FEW * step, 0.0)
 
@@ -76,7 +81,7 @@ class Meter:
         """Seconds for the word times of one window at 4 tokens a second."""
         encoded = self._model.encode(self._features(frames, 1))
         tokens = [WORD_TOKEN] * max(int(TOKENS_PER_SECOND * frames / FEATURE_RATE), 1)
-        return self._least(
+        return self.least(
             lambda: self._model.align(encoded, self._start, [tokens], [frames]), rounds
         )
 
@@ -93,12 +98,13 @@ class Meter:
             self._noise.standard_normal(shape, dtype=np.float32)
         )
 
-    def _least(self, call: Callable[[], object], rounds: int) -> float:
+    def least(self, call: Callable[[], object], rounds: int) -> float:
+        """Seconds of the quickest of some calls."""
         times = []
         for _ in range(rounds):
-            begun = self._clock()
+            begun = self.clock()
             call()
-            times.append(self._clock() - begun)
+            times.append(self.clock() - begun)
         return min(times)
 
 
@@ -108,21 +114,25 @@ def measured(
     *,
     aligns: bool,
     budget: float = 1.0,
-    clock: Callable[[], float] = time.monotonic,
 ) -> CostTable:
     """The cost table of a model, in about ``budget`` seconds; word times only where it has them."""
     meter = Meter(model, tokenizer)
-    begun = clock()
+    begun = meter.clock()
+
+    def left() -> float:
+        return budget - (meter.clock() - begun)
+
+    meter.generate(1, 1, rounds=1)  # the first call of a kind takes memory, and is not counted
     step: list[tuple[int, float]] = []
     fixed: list[tuple[int, float]] = []
     for batch in BATCHES:
-        if step and clock() - begun > budget / 3:
+        if step and left() < budget / 2:
             break
-        each, before = meter.step(batch)
+        each, before = meter.step(batch, rounds=2)
         step.append((batch, each))
         fixed.append((batch, before))
     window = _slope(sorted(fixed))
-    encode = _lengths(ENCODER_FRAMES, meter.encode, lambda: budget * 0.9 - (clock() - begun))
+    encode = _lengths(ENCODER_FRAMES, meter.encode, left)
     return CostTable(
         encode=encode,
         step=tuple(sorted(step)),
@@ -136,12 +146,12 @@ def _lengths(sizes: Iterable[int], cost: Callable[..., float], left: Callable[[]
     """Points at as many sizes as the time allows, two at least: they make a slope."""
     points: list[tuple[int, float]] = []
     for size in sizes:
-        expected = STEEPER * between(points, size) if points else 0.0
+        expected = STEEPER * between(sorted(points), size) if points else 0.0
         if len(points) >= 2 and expected > left():
-            break
+            continue
         rounds = ROUNDS if ROUNDS * expected < left() else 1
         points.append((size, cost(size, rounds=rounds)))
-    return tuple(points)
+    return tuple(sorted(points))
 
 
 def _aligned(meter: Meter) -> Points:
