@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks.policy import __main__ as command
+from benchmarks.policy import replay as policy_replay
 from benchmarks.policy.corpus import MINUTE, CorpusError, Recording, minute, recordings
 from benchmarks.policy.evaluate import Outcome, evaluate
 from benchmarks.policy.offline import Transcript
@@ -20,8 +21,9 @@ from benchmarks.policy.report import columns, figures, outcome_table, texts
 from benchmarks.policy.settings import Setting
 from stt.engines.fake import FakeEngine
 from stt.errors import EngineError
-from stt.events import Failed, Final, Hypothesis, Interim, Kind, Samples, Window
+from stt.events import Failed, Final, Hypothesis, Interim, Kind, Request, Samples, Window
 from stt.speech.options import SpeechOptions
+from stt.speech.stream import SpeechStream
 from tests.speech import silence, speech
 
 
@@ -155,18 +157,25 @@ def test_a_delay_holds_the_worker() -> None:
     assert min(np.diff(starts)) >= 1.4 - 1e-9
 
 
-def test_the_most_urgent_request_comes_first() -> None:
-    """What waits longest gives way: a final is answered before the interim of the next speech."""
-    audio = sounds(speech(2.0), silence(1.0), speech(3.0))
-    played = replay(audio, SpeechOptions(), FakeEngine(), Pace(delay=4.0))
+def test_the_most_urgent_request_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The virtual worker takes finals before interims, as the queue does (REC-63)."""
 
-    asked = [call.request for call in played.calls]
-    late = [request for request in asked if request.kind is Kind.FINAL and request.utterance == 0]
-    assert asked[0].kind is not Kind.FINAL
-    assert late
-    assert asked.index(late[0]) < min(
-        at for at, request in enumerate(asked) if request.utterance == 1
-    )
+    asked = [Request(0, Kind.INTERIM, 1), Request(1, Kind.FINAL, 0), Request(2, Kind.FINAL, 1)]
+
+    class Asking(SpeechStream):
+        def requests(self) -> list[Request]:
+            requests = asked.copy()
+            asked.clear()
+            return requests
+
+        def window(self, request: Request) -> Window:
+            return Window(speech(1.0), request.kind)
+
+    monkeypatch.setattr(policy_replay, "SpeechStream", Asking)
+
+    played = replay(speech(1.0), SpeechOptions(), FakeEngine())
+
+    assert [call.request.number for call in played.calls] == [1, 2, 0]
 
 
 def test_calls_can_take_what_they_cost() -> None:

@@ -75,7 +75,7 @@ def _word_rows(final: str, evaluation: Evaluation, bar: float, rest: list[float]
             f"streamed {total.streamed}, whole files {total.offline}",
         ),
         Row(
-            f"{name}, files up to 30 s",
+            f"{name}, files up to {ONE_WINDOW:g} s",
             [100 * (streamed.streamed.rate - whole.streamed.rate)],
             "points",
             rest,
