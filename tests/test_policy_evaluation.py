@@ -13,7 +13,15 @@ import pytest
 
 from benchmarks.policy import __main__ as command
 from benchmarks.policy import replay as policy_replay
-from benchmarks.policy.corpus import MINUTE, CorpusError, Recording, minute, recordings
+from benchmarks.policy.corpus import (
+    MINUTE,
+    CorpusError,
+    Recording,
+    Spoken,
+    minute,
+    phases,
+    recordings,
+)
 from benchmarks.policy.evaluate import Outcome, evaluate
 from benchmarks.policy.offline import Transcript
 from benchmarks.policy.replay import Pace, replay
@@ -120,6 +128,19 @@ def test_a_minute_is_a_minute() -> None:
     assert minute([short, long])[-16_000:].any()
 
 
+def test_phases_move_a_recording_and_its_words() -> None:
+    """The same audio a part of a piece later, so that it falls otherwise into pieces."""
+    one = Recording("a", "a", "en", speech(1.0), "Ah", (Spoken("Ah", 0.2, 0.9),))
+
+    first, second = phases([one], 2, piece=0.1)
+
+    assert first.seconds == 1.0
+    assert second.seconds == pytest.approx(1.05)
+    assert second.words[0].start == pytest.approx(0.25)
+    np.testing.assert_array_equal(second.samples[800:], one.samples)
+    assert (second.name, second.shift) == ("a", 0.05)
+
+
 # The virtual clock.
 
 
@@ -214,6 +235,24 @@ def test_a_failing_engine_fails_utterances() -> None:
 
 
 # Settings.
+
+
+def test_without_word_times_delays_count_from_what_the_model_heard() -> None:
+    """Its times are those of the recording, wherever a phase has put that."""
+
+    class Timed(Known):
+        def whole(self, recording: Recording, *, beam: int = 1) -> Transcript:
+            return Transcript("one two", (Spoken("one", 0.1, 0.9), Spoken("two", 1.0, 2.4)))
+
+    one = Recording("a.wav", "en", "en", speech(2.5), None)
+    firsts = []
+    for recording in phases([one], 2, piece=0.1):
+        engine = FakeEngine(lambda window: Hypothesis("one two", language="en"))
+        outcome = evaluate([recording], Setting(), Timed("one two"), engine=engine).total  # type: ignore[arg-type]
+        firsts += outcome.first
+        assert len(outcome.lag) == 2
+
+    assert firsts[0] == pytest.approx(firsts[1], abs=0.1)
 
 
 def test_options_are_changed_by_their_names() -> None:

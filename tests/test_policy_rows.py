@@ -44,7 +44,7 @@ def test_the_rows_have_the_figures_of_the_policy() -> None:
     assert found["policy: committed words that changed"].measured == 0
     assert found["policy: texts that differ in a batch"].measured == 0
     assert 0.0 < found["policy: first text after onset, p95"].measured < 1.3
-    assert "(0/5)" in found["policy, consistent: WER above offline, files up to 4 s"].note
+    assert "(0/15)" in found["policy, consistent: WER above offline, files up to 4 s"].note
 
 
 @pytest.mark.usefixtures("few")

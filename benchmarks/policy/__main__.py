@@ -17,7 +17,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the libraries: what one core costs (REC-75)
 
-from benchmarks.policy.corpus import CorpusError, Recording, recordings
+from benchmarks.policy.corpus import CorpusError, Recording, phases, recordings
 from benchmarks.policy.evaluate import TOTAL, Outcome, evaluate
 from benchmarks.policy.offline import Offline
 from benchmarks.policy.report import LEGEND, figures, outcome_table, texts
@@ -38,6 +38,7 @@ def main() -> int:
         setting = _setting(chosen)
         language = chosen.language or ("en" if chosen.folder.resolve() == AUDIO else None)
         found = recordings(chosen.folder, kinds=chosen.kinds, language=language)
+        found = phases(found, max(1, chosen.phases), setting.pace.piece)
         offline = Offline(setting.engine)
         if chosen.sweep:
             outcomes = _sweep(chosen.sweep, found, setting, offline)
@@ -72,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--soft", help="seconds of window above which it is cut")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="any other option")
     add("--piece", help="seconds of audio that arrive at once; 0.1")
+    add(
+        "--phases",
+        type=int,
+        default=1,
+        metavar="N",
+        help="each recording N times, a bit later each",
+    )
     add("--delay", default="0", help="seconds a call takes on the clock, or: cpu (what it cost)")
     add("--sweep", metavar="NAME[=A,B]", help="a row for each value; encoder has values of its own")
     add("--cut", action="store_true", help="also the model on each true utterance cut out")

@@ -8,8 +8,8 @@ the model itself are possible.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,10 @@ class Spoken:
     start: float
     end: float
 
+    def later(self, seconds: float) -> Spoken:
+        """The same, said that much later."""
+        return replace(self, start=self.start + seconds, end=self.end + seconds)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
@@ -52,6 +56,19 @@ class Recording:
     """What is said; None: nobody wrote it down."""
     words: tuple[Spoken, ...] = ()
     utterances: tuple[Spoken, ...] = ()
+    shift: float = 0.0
+    """Seconds of silence that were put before it."""
+
+    def later(self, seconds: float) -> Recording:
+        """The same after some silence, so that it falls otherwise into pieces and frames."""
+        silence = np.zeros(round(seconds * RATE), np.float32)
+        return replace(
+            self,
+            samples=np.concatenate((silence, self.samples)),
+            words=tuple(word.later(seconds) for word in self.words),
+            utterances=tuple(utterance.later(seconds) for utterance in self.utterances),
+            shift=self.shift + seconds,
+        )
 
     @property
     def seconds(self) -> float:
@@ -82,6 +99,14 @@ def recordings(
     if not found:
         raise CorpusError(f"{folder} has no such recordings: wav or flac files are needed.")
     return found
+
+
+def phases(of: Sequence[Recording], count: int, piece: float) -> list[Recording]:
+    """Each recording ``count`` times, each time a part of a piece of audio later.
+
+    Where a window ends changes single words at random; over several phases that averages out.
+    """
+    return [one.later(piece * at / count) for at in range(count) for one in of]
 
 
 def minute(of: Iterable[Recording]) -> Samples:

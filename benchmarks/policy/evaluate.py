@@ -192,7 +192,9 @@ def _add(outcome: Outcome, one: Heard, offline: Offline) -> None:
 
 def _add_delays(outcome: Outcome, one: Heard, offline: Offline) -> None:
     """By the true words, or else by those of the model offline (QM-05)."""
-    words = one.recording.words or offline.whole(one.recording).words
+    words = one.recording.words or tuple(
+        word.later(one.recording.shift) for word in offline.whole(one.recording).words
+    )
     heard = delays.utterances(one.replay.said, words, one.recording.language)
     outcome.first += delays.first_words(heard)
     outcome.laal += delays.laal(heard)

@@ -47,11 +47,12 @@ class Offline:
         self._known: dict[tuple[str, int, bool], Transcript] = {}
 
     def whole(self, recording: Recording, *, beam: int = PLAIN) -> Transcript:
-        """The whole recording; with word times where nobody else tells them."""
+        """The whole recording; with word times, from its own beginning, where nobody tells them."""
         key = (recording.name, beam, False)
         if key not in self._known:
             timed = not recording.words and beam == PLAIN
-            self._known[key] = self._hear(recording.samples, recording.language, beam, timed)
+            samples = recording.samples[round(recording.shift * RATE) :]
+            self._known[key] = self._hear(samples, recording.language, beam, timed)
         return self._known[key]
 
     def cut_out(self, recording: Recording) -> Transcript:

@@ -10,7 +10,7 @@ from statistics import mean
 
 import numpy as np
 
-from benchmarks.policy.corpus import Recording, minute, recordings
+from benchmarks.policy.corpus import Recording, minute, phases, recordings
 from benchmarks.policy.cost import flatness, invariance
 from benchmarks.policy.evaluate import Evaluation, Outcome, build, evaluate
 from benchmarks.policy.offline import Offline
@@ -37,16 +37,17 @@ def policy_rows(plan: Plan) -> list[Row]:
     """All of it; the stream of an hour only in full rounds. No service is started."""
     setting = Setting().having("model", str(DEMO_MODEL))
     found = recordings(language="en")
+    often = phases(found, plan.rounds, setting.pace.piece)
     offline = Offline(setting.engine)
     engine = build(setting)
     try:
         with _others() as rest:
-            plain = evaluate(found, setting, offline, engine=engine)
+            plain = evaluate(often, setting, offline, engine=engine)
         rows = _word_rows("consistent", plain, CONSISTENT, rest)
         rows += _promise_rows(plain.total, rest)
         rows += _delay_rows(plain.total, setting, rest)
         with _others() as rest:
-            best = evaluate(found, setting.having("final", "best"), offline, engine=engine)
+            best = evaluate(often, setting.having("final", "best"), offline, engine=engine)
         rows += _word_rows("best", best, BEST, rest)
         with _others() as rest:
             rows.append(_batch_row(found, setting, engine, rest))
