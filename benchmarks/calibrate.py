@@ -21,7 +21,8 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the libraries (REC-75)
 
-from benchmarks.policy.corpus import CorpusError, Recording, recordings
+from benchmarks.policy.corpus import CorpusError, Recording, phases, recordings
+from benchmarks.policy.replay import Pace
 from benchmarks.policy.report import columns
 from benchmarks.policy.search import HEAD, MOST_WORSE, Calibration
 from benchmarks.policy.windows import Collected, Decoded, collect
@@ -99,7 +100,8 @@ def notes(
         "model": model,
         "measured": {
             "audio": audio.name,
-            "files": len(found),
+            "files": len({recording.name for recording in found}),
+            "phases": len({recording.shift for recording in found}),
             "speech_s": round(calibration.windows.speech, 1),
             "truth": _truth(found),
             "most_points_above_30_s": MOST_WORSE,
@@ -125,6 +127,7 @@ def main() -> int:
         found = recordings(chosen.audio, kinds=chosen.kinds, language=chosen.language)
         # what is certain to be too little is refused before anything is decoded
         check(sum(recording.seconds for recording in found), chosen.audio)
+        found = phases(found, max(1, chosen.phases), Pace().piece)
         calibration, profile = _calibrate(source, chosen.device, found, chosen.audio)
     except (CorpusError, SettingError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
@@ -147,6 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--audio", required=True, type=Path, help="a folder with recordings")
     add("--kinds", type=lambda value: value.split(","), default=(), help="of the manifest")
     add("--language", help="only recordings in it; of recordings without a manifest: theirs")
+    add("--phases", type=int, default=1, metavar="N", help="play each N times, each a bit later")
     add("--device", default="cpu", help="as STT_DEVICE")
     add("--output", type=Path, help=f"{FILE} in the model's folder")
     return parser

@@ -243,14 +243,14 @@ def test_a_profile_is_written_with_how_it_was_measured(
     monkeypatch.setattr(calibrate, "LEAST_SPEECH", 1.0)
     monkeypatch.setattr(search, "LENGTHS", (100, 500))
     audio = str(Path(__file__).parent / "audio")
-    arguments = ["--model", str(DEMO), "--audio", audio, "--kinds", "quiet"]
+    arguments = ["--model", str(DEMO), "--audio", audio, "--kinds", "quiet", "--phases", "2"]
 
     assert run(monkeypatch, *arguments, "--output", str(tmp_path / "profile.json")) == 0
 
     profile = ModelProfile.read(tmp_path / "profile.json")
     assert profile.notes["model"] == "demo"
     measured = json.loads((tmp_path / "profile.json").read_text())["measured"]
-    assert (measured["audio"], measured["files"]) == ("audio", 1)
+    assert (measured["audio"], measured["files"], measured["phases"]) == ("audio", 1, 2)
     assert measured["truth"] == "words with times"
     assert {trial["what"] for trial in measured["trials"]} == {"interims", "finals", "margin"}
     printed = capsys.readouterr().out
