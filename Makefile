@@ -6,7 +6,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # `check` runs its parts in order, the tests last
-.PHONY: help install run test lint types check bench clean
+.PHONY: help install run test lint types check bench calibrate clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -29,6 +29,9 @@ check: lint types test ## lint, types and tests: what must pass before a change 
 
 bench: $(VENV)/.installed-bench ## measurements (docs/benchmarks.md)
 	@$(VENV)/bin/python -m benchmarks
+
+calibrate: $(VENV)/.installed-dev ## how short a model's windows may be: MODEL=folder AUDIO=folder (benchmarks/README.md)
+	@$(VENV)/bin/python -m benchmarks.calibrate $(if $(MODEL),--model "$(MODEL)") $(if $(AUDIO),--audio "$(AUDIO)")
 
 clean: ## remove what can be made again; transcripts in var/ stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build

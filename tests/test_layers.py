@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PLACES = ("*.py", "stt/**/*.py", "api/*.py", "stt_client/*.py", "benchmarks/*.py")
+PLACES = ("*.py", "stt/**/*.py", "api/*.py", "stt_client/*.py", "benchmarks/**/*.py")
 
 FLOOR_0 = (
     "stt.events", "stt.errors", "stt.replies", "stt.ids", "stt.addresses", "stt.costs",
