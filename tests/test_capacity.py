@@ -15,19 +15,14 @@ from benchmarks.capacity.questions import Fairness, broken, capacity, fairness, 
 from benchmarks.capacity.recording import WORD, Recording, Style
 from benchmarks.capacity.report import HEAD, cells
 from benchmarks.capacity.simulation import Setup, recordings, simulate
-from benchmarks.capacity.taking import take_now
 from benchmarks.capacity.work import Piece, Work, call_s, shares
 from stt.costs import CostTable
 from stt.events import SAMPLE_RATE, Kind, Window
-from stt_ingest import JobQueue
 from stt_job import Job
 
 SMALL = Setup(seconds=15.0, warm_up=3.0)
 CROWDED = replace(SMALL, workers=2)
 NOMINAL = 80  # sessions on two cores: what QM-11 promises of tiny
-LATER = pytest.mark.xfail(
-    strict=True, reason="needs finals decoded ahead (REC-52) and batches by cost (REC-63 to REC-65)"
-)
 TAPE = Recording(Style(), np.random.default_rng(7))
 
 
@@ -204,36 +199,6 @@ def test_work_is_told_by_kind():
     assert interims.cpu == pytest.approx(0.75)
 
 
-# Taking without waiting.
-
-
-def test_nothing_is_taken_where_a_worker_would_wait():
-    """An empty queue, and a lane whose job is with a worker."""
-    queue = JobQueue()
-    assert take_now(queue, 8) == []
-
-    queue.try_enqueue(job("a", 1))
-    (taken,) = take_now(queue, 8)
-    queue.try_enqueue(job("a", 1))
-    assert take_now(queue, 8) == []
-
-    queue.finish(taken)
-    assert len(take_now(queue, 8)) == 1
-
-
-def test_batches_are_those_of_the_workers():
-    """Finals first and alone; at most as many as are allowed."""
-    queue = JobQueue()
-    for number in range(4):
-        queue.try_enqueue(job("a", number))
-    for number in range(4, 6):
-        queue.try_enqueue(job("a", number, Kind.FINAL))
-
-    batches = [[it.kind for it in take_now(queue, 3)] for _ in range(4)]
-
-    assert batches == [[Kind.FINAL] * 2, [Kind.INTERIM] * 3, [Kind.INTERIM], []]
-
-
 # The simulation.
 
 
@@ -286,13 +251,11 @@ def test_no_final_is_lost_at_twice_the_load(flooded):
         assert len(tenant.final) > tenant.sessions
 
 
-@LATER
 def test_finals_are_soon_at_twice_the_load(flooded):
     """Interims wait instead (REC-71)."""
     assert flooded.flood.final_at(95) < 1.0
 
 
-@LATER
 def test_a_light_tenant_hardly_feels_a_flood(flooded):
     """Its finals come at most 1.2 times as late as alone (QM-12)."""
     assert flooded.ratio <= 1.2

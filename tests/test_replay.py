@@ -14,18 +14,12 @@ import numpy as np
 import pytest
 
 from benchmarks.load import ACTIVITY, Client, Event, Hangup, Load, Target
+from benchmarks.policy.corpus import CorpusError, Recording, Spoken, recordings
+from benchmarks.policy.delays import finals, first_words, last_changes, utterances
+from benchmarks.policy.replay import Said
+from benchmarks.policy.transcript import committed_changed, erasure
 from benchmarks.replay.__main__ import arguments, sessions_of, write
-from benchmarks.replay.corpus import CorpusError, Recording, Spoken, recordings
 from benchmarks.replay.live import Asked, climb, target_of
-from benchmarks.replay.metrics import (
-    Said,
-    committed_changed,
-    erasure,
-    finals,
-    first_words,
-    last_changes,
-    utterances,
-)
 from benchmarks.replay.page import page
 from benchmarks.replay.playlist import PAUSE, found_speech, playlists
 from benchmarks.replay.report import figures, ladder_table, lines
@@ -42,7 +36,7 @@ WORDS = (Spoken("One,", 1.0, 1.4), Spoken("two.", 1.5, 2.0))
 
 def recording(name: str = "a", seconds: float = 2.4, text: str | None = "One, two.") -> Recording:
     samples = np.zeros(round(seconds * 16_000), np.float32)
-    return Recording(name=name, language="en", samples=samples, text=text, words=WORDS)
+    return Recording(name=name, group="en", language="en", samples=samples, text=text, words=WORDS)
 
 
 def interim(at: float, committed: str, tail: str, utterance: int = 0) -> Said:
@@ -263,7 +257,7 @@ def test_a_rung_on_which_nothing_was_heard_is_still_a_column():
     cells = [figure.cell(empty) for figure in figures(offline=0.1)]
 
     assert math.isnan(at(empty.first, 50))
-    assert cells[:9] == ["-"] * 9
+    assert cells[:10] == ["-"] * 10
 
 
 def test_values_above_their_bars_are_marked():

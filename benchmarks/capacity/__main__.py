@@ -25,7 +25,7 @@ from benchmarks.capacity.report import (
 )
 from benchmarks.capacity.simulation import Setup
 from benchmarks.table import command
-from stt.speech.stream import SpeechOptions
+from stt.speech.options import SpeechOptions
 
 STYLES = {
     "usual": Style(),

@@ -19,11 +19,11 @@ from benchmarks.capacity.costs import TINY, Costs
 from benchmarks.capacity.figures import OWN, Outcome, Targets, summed
 from benchmarks.capacity.recording import Heard, Recording, Style
 from benchmarks.capacity.speaker import Speaker
-from benchmarks.capacity.taking import take_now
 from benchmarks.capacity.work import Piece, Work, call_s
 from stt.engines.encoder_context import EncoderContext
-from stt.events import FEATURE_RATE, Window
-from stt.speech.stream import SpeechOptions
+from stt.events import FEATURE_RATE, Kind, Window
+from stt.speech.options import SpeechOptions
+from stt_batches import Plan
 from stt_ingest import JobQueue
 from stt_job import Job, QueueOptions
 
@@ -78,6 +78,7 @@ class _Simulation:
         self._numbers = count()
         self._due: list[tuple[float, int, Callable[[], None]]] = []  # a heap
         self._queue = JobQueue(setup.queue, takers=setup.workers, clock=lambda: self._now)
+        self._queue.plan(Plan(self._frames, setup.costs.table))
         self._idle = setup.workers
         self._end = setup.warm_up + setup.seconds
         self._speakers: list[Speaker] = []
@@ -142,12 +143,13 @@ class _Simulation:
 
     def _dispatch(self) -> None:
         """Give idle workers what waits."""
-        while self._idle and (batch := take_now(self._queue, self._setup.max_batch)):
+        while self._idle and (batch := self._queue.take_now(self._setup.max_batch)):
             answers: list[tuple[Job, Heard]] = []
             pieces: list[Piece] = []
             for job in batch:
                 window = job.window()
                 if window is None:
+                    self._queue.charge(job, 0.0)
                     self._queue.finish(job)
                     continue
                 self._queue.charge(job, window.seconds)
@@ -160,8 +162,11 @@ class _Simulation:
                 self._work.append(Work(self._now, cpu, tuple(pieces)))
                 self._at(self._now + cpu / self._share, partial(self._answer, answers))
 
+    def _frames(self, kind: Kind, seconds: float) -> int:
+        return self._setup.context.length(kind, round(seconds * FEATURE_RATE))
+
     def _piece(self, job: Job, window: Window, heard: Heard) -> Piece:
-        frames = self._setup.context.length(window.kind, round(window.seconds * FEATURE_RATE))
+        frames = self._frames(window.kind, window.seconds)
         waited = self._now - job.enqueued
         return Piece(window.kind, frames, heard.steps, window.word_times, waited)
 

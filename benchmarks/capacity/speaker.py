@@ -26,9 +26,11 @@ from stt.events import (
     SpeechStarted,
     Window,
 )
-from stt.speech.stream import SpeechOptions, SpeechStream
+from stt.speech.options import SpeechOptions
+from stt.speech.stream import SpeechStream
 from stt_ingest import JobQueue
 from stt_job import Job
+from stt_submission import batch_group
 
 SLACK = 0.2  # s by which a final's times may miss those of its words
 
@@ -81,6 +83,7 @@ class Speaker:
         self.account = Account()
         self._queue = queue
         self._clock = clock
+        self._options = options
         self._stream = SpeechStream(options)
         self.lane = ("session", tenant, str(number))
         self._origin = round(offset * SAMPLE_RATE)
@@ -131,6 +134,11 @@ class Speaker:
             on_done=partial(self._receive, request),
             on_error=partial(self._fail, request),
             promised=request.kind is not Kind.INTERIM,
+            utterance=request.utterance,
+            seconds=request.seconds,
+            grows=request.kind is Kind.INTERIM,
+            step=self._options.step,
+            group=batch_group(self._options, request.kind),
         )
         try:
             admission = self._queue.try_enqueue(job)

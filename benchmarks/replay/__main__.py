@@ -14,7 +14,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.replay.corpus import CorpusError, recordings
+from benchmarks.policy.corpus import CorpusError, recordings
 from benchmarks.replay.live import Asked, climb, target_of
 from benchmarks.replay.offline import offline
 from benchmarks.replay.page import page

@@ -11,7 +11,7 @@ from typing import TextIO
 from urllib.parse import urlsplit
 
 from benchmarks.load import FRAME, Client, Event, Hangup, Load, Target
-from benchmarks.replay.corpus import Recording
+from benchmarks.policy.corpus import Recording
 from benchmarks.replay.playlist import playlists
 from benchmarks.replay.rung import Cost, Rung
 from benchmarks.replay.session import Transcript

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.replay.corpus import Recording
+from benchmarks.policy.corpus import Recording
 from benchmarks.wer import WordErrors
 
 

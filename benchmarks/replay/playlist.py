@@ -9,7 +9,7 @@ from itertools import chain
 import numpy as np
 
 from benchmarks.load import FRAME, audio_frames
-from benchmarks.replay.corpus import Recording, Spoken
+from benchmarks.policy.corpus import Recording, Spoken
 from stt.events import SAMPLE_RATE, Samples
 from stt.speech.endpointing import Closed, Endpointer
 from stt.speech.vad import EnergyVAD

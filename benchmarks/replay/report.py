@@ -45,6 +45,7 @@ def figures(offline: float | None = None) -> list[Figure]:
         Figure("final p95", "s", lambda r: at(r.final, 95)),
         Figure("final after endpoint p50", "s", lambda r: at(r.endpoint, 50)),
         Figure("after endpoint p99", "s", lambda r: at(r.endpoint, 99)),
+        Figure("LAAL p50", "s", lambda r: at(r.laal, 50)),
         Figure("CPU per audio s", "s", lambda r: r.cpu, lambda r: CPU.get(r.sessions)),
         Figure("CPU per s, pauses counted", "s", lambda r: r.cpu_of_stream),
         Figure("to a client per 50 s", "kB", lambda r: r.kilobytes, lambda _: KILOBYTES),

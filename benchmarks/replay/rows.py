@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.replay.corpus import recordings
+from benchmarks.policy.corpus import recordings
 from benchmarks.replay.live import Asked, climb
 from benchmarks.replay.offline import offline
 from benchmarks.replay.report import CHANGE, CPU, FIRST, KILOBYTES, WORSE

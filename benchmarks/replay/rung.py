@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.replay.metrics import (
-    committed_changed,
-    erasure,
-    finals,
-    first_words,
-    last_changes,
-    utterances,
-)
+from benchmarks.policy.delays import finals, first_words, laal, last_changes, utterances
+from benchmarks.policy.transcript import committed_changed, erasure
 from benchmarks.replay.playlist import Playlist
 from benchmarks.replay.session import Transcript
 from benchmarks.table import percentile
@@ -44,6 +38,8 @@ class Rung:
     """From the end of each utterance's speech to its final."""
     endpoint: list[float] = field(default_factory=list)
     """From ``speech_stopped`` to the final."""
+    laal: list[float] = field(default_factory=list)
+    """Length-adaptive average lagging of each utterance (QM-05)."""
     erased: int = 0
     words: int = 0
     changed: int = 0
@@ -71,6 +67,7 @@ class Rung:
         self.first += first_words(heard)
         self.change += last_changes(heard)
         self.final += finals(heard)
+        self.laal += laal(heard)
         self.endpoint += transcript.endpoint_delays()
         erased, words = erasure(transcript.said)
         self.erased, self.words = self.erased + erased, self.words + words

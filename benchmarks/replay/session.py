@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.load import Event
-from benchmarks.replay.metrics import Said
+from benchmarks.policy.replay import Said
 from stt.events import Final, Interim
 
 
