@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 
 from benchmarks.capacity.report import capacity_rows
+from benchmarks.policy.rows import policy_rows
 from benchmarks.replay.rows import word_rows
 from benchmarks.sessions import (
     Plan,
@@ -35,6 +36,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Row]]] = {
     "speech": partial(many_rows, kind="speaking", frames=spoken_frames()),
     "one": single_rows,
     "start": start_rows,
+    "policy": policy_rows,
     "words": word_rows,
     "capacity": capacity_rows,
 }

@@ -21,12 +21,12 @@ from faster_whisper.tokenizer import Tokenizer
 
 from benchmarks.table import machine
 from stt.costs import CostTable, Points
-from stt.engines import whisper_features
 from stt.engines.encoder_context import FULL
 from stt.engines.options import DEVICES, EngineOptions
 from stt.engines.whisper_costs import MEMORY, PYTHON, Meter
 from stt.engines.whisper_loading import load
 from stt.events import FEATURE_RATE, SAMPLE_RATE
+from stt.mel import window_log_mel
 
 PIECE = 1.0  # s of audio whose features are computed at once, the step of a live stream
 LONGEST_BATCHED = 1000  # feature frames; longer windows never share a call of the encoder
@@ -105,9 +105,8 @@ def measure(meter: Meter, plan: Plan, *, n_mels: int, aligns: bool) -> Figures:
 
 
 def _mel(meter: Meter, n_mels: int, rounds: int) -> float:
-    filters = whisper_features.mel_filters(n_mels)
     noise = np.random.default_rng(0).standard_normal(int(PIECE * SAMPLE_RATE), dtype=np.float32)
-    return meter.least(lambda: whisper_features.log_mel(noise, filters), 10 * rounds) / PIECE
+    return meter.least(lambda: window_log_mel(noise, n_mels), 10 * rounds) / PIECE
 
 
 def _say(what: str) -> None:

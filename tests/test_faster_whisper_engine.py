@@ -13,7 +13,7 @@ from faster_whisper import WhisperModel
 
 from benchmarks.wer import WordErrors, load, manifest, normalise, utterances
 from stt.costs import CostTable
-from stt.engines import whisper_decoder, whisper_encoder, whisper_features, whisper_loading
+from stt.engines import whisper_decoder, whisper_encoder, whisper_loading
 from stt.engines.base import Engine
 from stt.engines.faster_whisper import FasterWhisperEngine
 from stt.engines.models import ModelSource
@@ -22,6 +22,7 @@ from stt.engines.profile import ModelProfile
 from stt.engines.whisper_encoder import Encoded
 from stt.errors import EngineError, SettingError
 from stt.events import SAMPLE_RATE, Hypothesis, Kind, Samples, Window
+from stt.mel import window_log_mel
 
 DEMO = ModelSource(str(DEMO_MODEL), "folder", name="demo")
 FILES = {file["file"]: file for file in manifest()}
@@ -156,9 +157,8 @@ def searched_windows() -> list[Window]:
 
 def test_features_give_the_hypothesis_of_their_samples(engine):
     """A window may bring its log-mel instead of its samples, and nothing changes (REC-02)."""
-    filters = whisper_features.mel_filters(80)
     for window in mixed_windows()[::3]:
-        features = whisper_features.log_mel(window.samples, filters)
+        features = window_log_mel(window.samples, 80)
         brought = dataclasses.replace(window, samples=np.zeros(0, np.float32), features=features)
 
         (expected,), (answer,) = engine.transcribe([window]), engine.transcribe([brought])

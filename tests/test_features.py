@@ -8,9 +8,10 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stt.events import SAMPLE_RATE, Features, Samples
+from stt.events import Features, Samples
+from stt.mel import STEP
 from stt.speech import features
-from stt.speech.features import STEP, LogMel, mel_filters
+from stt.speech.features import LogMel
 from tests.speech import noise, speech
 
 AUDIO = np.concatenate((noise(0.5, 0.01), speech(2.3), noise(0.517, 0.003)))
@@ -35,14 +36,6 @@ def heard(audio: Samples, *pieces: int) -> LogMel:
         log_mel.extend(audio[at : at + size])
         at += size
     return log_mel
-
-
-@pytest.mark.parametrize("n_mels", [80, 128])
-def test_the_filters_are_those_of_whisper(n_mels: int) -> None:
-    """The mel filters are faster-whisper's, for 80 bands and for large-v3's 128."""
-    expected = FeatureExtractor.get_mel_filters(SAMPLE_RATE, 400, n_mels)
-
-    np.testing.assert_allclose(mel_filters(n_mels), expected, atol=1e-8)
 
 
 @pytest.mark.parametrize("piece", [len(AUDIO), 16_000, 16_001, 1600, 320, 33])
@@ -124,12 +117,3 @@ def test_what_is_forgotten_is_gone_and_nothing_else(
         log_mel.read(first)[-len(whole[start:]) or 9999 :], whole[start:], atol=1e-5
     )
     assert sum(map(len, log_mel._frames)) <= max(0, len(whole) - before)
-
-
-def test_long_audio_is_transformed_in_blocks() -> None:
-    """A minute in one piece has the frames of a minute in pieces."""
-    audio = speech(25)
-
-    np.testing.assert_allclose(
-        heard(audio, len(audio)).read(0), heard(audio, 16_000).read(0), atol=1e-4
-    )

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 PLACES = ("*.py", "stt/**/*.py", "api/*.py", "stt_client/*.py", "benchmarks/**/*.py")
 
 FLOOR_0 = (
-    "stt.events", "stt.errors", "stt.replies", "stt.ids", "stt.addresses", "stt.costs",
+    "stt.events", "stt.errors", "stt.replies", "stt.ids", "stt.addresses", "stt.costs", "stt.mel",
 )  # fmt: skip
 RUNTIME = (
     "session_manager", "stt_batches", "stt_chunks", "stt_ingest", "stt_job", "stt_load",

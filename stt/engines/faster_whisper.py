@@ -34,6 +34,7 @@ from stt.engines.whisper_job import Job, grouped
 from stt.engines.whisper_loading import load
 from stt.errors import EngineError
 from stt.events import FEATURE_RATE, Hypothesis, Kind, Task, Window
+from stt.mel import window_log_mel
 
 log = logging.getLogger("stt.engines")
 
@@ -41,6 +42,7 @@ LONGEST = 30  # seconds of audio in a window
 REPEATS = 2.4  # compression ratio above which a text repeats itself (openai/whisper, REC-44)
 UNSURE = -1.0  # mean log probability below which a decode has failed (the same)
 SILENT = 0.6  # no-speech probability that explains an unsure decode (the same)
+FEW_WORDS = 2.0  # s of an interim's window, below which a word or two are improbable by nature
 
 
 class FasterWhisperEngine:
@@ -71,7 +73,6 @@ class FasterWhisperEngine:
         self.multilingual: bool = self._whisper.model.is_multilingual
         self.languages = self._known_languages()
         self.n_mels: int = self._whisper.model.n_mels
-        self._filters = whisper_features.mel_filters(self.n_mels)
         self.short_context_retries = 0
         """Windows that were decoded again, at 30 s (``short_context_retry_total``, REC-44)."""
         english = self._tokenizer("transcribe", "en")
@@ -160,7 +161,7 @@ class FasterWhisperEngine:
         """Log-mel of the window alone, computed here where the window does not bring it."""
         features = window.features
         if features is None:
-            features = whisper_features.log_mel(window.samples, self._filters)
+            features = window_log_mel(window.samples, self.n_mels)
         return Job(window, whisper_features.scaled(features))
 
     def _length(self, job: Job) -> int:
@@ -171,11 +172,14 @@ class FasterWhisperEngine:
         """Whether to decode once more: the guard of short encoder input (REC-44).
 
         A text that was cut off is decoded again even at 30 s, with more tokens. A score that is no
-        number is not: its loop would only be repeated (API-07).
+        number is not: its loop would only be repeated (API-07). Nor is the first interim of an
+        utterance for being unsure: its word or two are half heard, and the next one hears more.
         """
         if math.isnan(job.average_logprob):
             return False
-        unsure = job.average_logprob < UNSURE and job.no_speech_probability <= SILENT
+        window = job.window
+        begun = window.kind is not Kind.INTERIM or window.seconds >= FEW_WORDS
+        unsure = job.average_logprob < UNSURE and job.no_speech_probability <= SILENT and begun
         repeats = _compression_ratio(job.pieces.text) > REPEATS
         return job.capped or (short and (unsure or repeats))
 

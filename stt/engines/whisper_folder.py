@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from stt.engines.whisper_features import HOP, N_FFT
 from stt.errors import SettingError
 from stt.events import SAMPLE_RATE
+from stt.mel import FFT, STEP
 
 BINARY_VERSION = 6  # of model.bin, ctranslate2/specs/model_spec.py; others may look otherwise
-SHAPE = {"hop_length": HOP, "n_fft": N_FFT, "sampling_rate": SAMPLE_RATE}
+SHAPE = {"hop_length": STEP, "n_fft": FFT, "sampling_rate": SAMPLE_RATE}
 """Fields of preprocessor_config.json that every Whisper shares."""
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from stt.events import SAMPLE_RATE, Features, Samples
-from stt.speech.features import STEP, LogMel
+from stt.mel import STEP
+from stt.speech.features import LogMel
 from stt.speech.tape import Tape
 
 _NOTHING: Samples = np.zeros(0, np.float32)
