@@ -7,9 +7,9 @@ its outbox (AC2). How many connections there may be is the gate's business, befo
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
-import uuid
 import weakref
 from dataclasses import dataclass
 
@@ -86,7 +86,7 @@ class SessionManager:
 
         Raises BadInput for an illegal id, SessionInUse for one that is connected (native W21).
         """
-        named = uuid.uuid4().hex if session_id is None else checked_id(session_id, "session_id")
+        named = secrets.token_hex(8) if session_id is None else checked_id(session_id, "session_id")
         outbox = Outbox(self._options.outbox_size)
         limit = self._options.max_message_bytes
         outbox.put(Opened(named, tenant, limit, options.sample_rate, options.encoding))

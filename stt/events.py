@@ -64,7 +64,7 @@ class Word:
         if self.start is not None and self.end is not None:
             shown |= {"start_ms": round(1000 * self.start), "end_ms": round(1000 * self.end)}
         if self.probability is not None:
-            shown["probability"] = round(self.probability, 3)
+            shown["probability"] = round(self.probability, 2)
         return shown
 
 

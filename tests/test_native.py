@@ -273,7 +273,7 @@ def test_a_final() -> None:
         "end_ms": 1480,
         "words": [
             {"word": "Hello", "start_ms": 120, "end_ms": 610},
-            {"word": "world.", "start_ms": 700, "end_ms": 1480, "probability": 0.988},
+            {"word": "world.", "start_ms": 700, "end_ms": 1480, "probability": 0.99},
         ],
         "language": "en",
         "latency_ms": 310,

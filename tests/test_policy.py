@@ -171,6 +171,16 @@ def test_hybrid_takes_either() -> None:
     assert unsure.committed == "a b"
 
 
+def test_without_times_aligned_means_agreement() -> None:
+    """A model without alignment heads gives no times; words are then committed by agreement."""
+    policy = CommitPolicy(PolicyOptions(commit="aligned"))
+
+    for _ in range(2):
+        policy.update(Hypothesis("a b c", words=(Word("a"), Word(" b"), Word(" c"))), 2.0)
+
+    assert policy.committed == "a b"
+
+
 def test_a_short_window_is_not_cut() -> None:
     """Up to the soft bound a window keeps everything (REC-22)."""
     policy = CommitPolicy()

@@ -53,7 +53,7 @@ def test_ids_are_minted_where_none_is_given() -> None:
         first, second = core.session(), core.session()
 
         assert first.id != second.id
-        assert len(first.id) == 32
+        assert len(first.id) == 16
         assert len(core.manager) == 2
 
 

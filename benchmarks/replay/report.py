@@ -48,7 +48,8 @@ def figures(offline: float | None = None) -> list[Figure]:
         Figure("LAAL p50", "s", lambda r: at(r.laal, 50)),
         Figure("CPU per audio s", "s", lambda r: r.cpu, lambda r: CPU.get(r.sessions)),
         Figure("CPU per s, pauses counted", "s", lambda r: r.cpu_of_stream),
-        Figure("to a client per 50 s", "kB", lambda r: r.kilobytes, lambda _: KILOBYTES),
+        Figure("text per 50 s", "kB", lambda r: r.text_kilobytes, lambda _: KILOBYTES),
+        Figure("with word times", "kB", lambda r: r.kilobytes),
         Figure("word errors", "%", lambda r: 100 * r.errors.rate if r.errors.words else None),
         Figure(
             "above offline",

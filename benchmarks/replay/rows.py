@@ -64,7 +64,14 @@ def rung_rows(rung: Rung, whole: WordErrors) -> list[Row]:
             CHANGE,
             lost,
         ),
-        Row(f"{name}: to a client per 50 s", [rung.kilobytes], "kB", rest, KILOBYTES, changed),
+        Row(
+            f"{name}: text to a client per 50 s",
+            [rung.text_kilobytes],
+            "kB",
+            rest,
+            KILOBYTES,
+            f"{rung.kilobytes:.1f} kB with word times; {changed}",
+        ),
         Row(
             f"{name}: WER above offline",
             [100 * (rung.errors.rate - whole.rate)],

@@ -47,6 +47,8 @@ class Rung:
     errors: WordErrors = field(default_factory=WordErrors)
     received: int = 0
     """Bytes to all clients, but for messages about voice activity."""
+    word_bytes: int = 0
+    """Of these, word times, which `words=none` saves."""
     clips: float = 0.0
     """s of recordings, of all sessions; our pauses between them not counted."""
     stream: float = 0.0
@@ -74,6 +76,7 @@ class Rung:
         self.changed += committed_changed(transcript.said)
         self.unfinished += transcript.unfinished
         self.problems += len(transcript.problems)
+        self.word_bytes += transcript.word_bytes
         self.clips += playlist.clips
         self.stream += playlist.seconds
         texts: list[list[str]] = [[] for _ in playlist.tracks]
@@ -102,6 +105,11 @@ class Rung:
     def kilobytes(self) -> float:
         """kB to a client per 50 s of recordings."""
         return self.received / 1000 / self.clips * BYTES_PER
+
+    @property
+    def text_kilobytes(self) -> float:
+        """The same without word times."""
+        return (self.received - self.word_bytes) / 1000 / self.clips * BYTES_PER
 
 
 def at(delays: Sequence[float], percent: float) -> float:

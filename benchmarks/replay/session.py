@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from benchmarks.load import Event
 from benchmarks.policy.replay import Said
 from stt.events import Final, Interim
@@ -14,6 +16,8 @@ class Transcript:
         self.said: list[Said] = []
         self.stopped: dict[int, float] = {}
         """By utterance: when the client had read that its speech stopped."""
+        self.word_bytes = 0
+        """Of its messages, those that `words=none` would have saved."""
         self.problems: list[str] = []
         """Codes of the errors it was told."""
         self._utterances: dict[str, int] = {}
@@ -59,6 +63,9 @@ class Transcript:
         return self._utterances.setdefault(event["chunk_id"], len(self._utterances))
 
     def _hear(self, event: Event, at: float) -> None:
+        if "words" in event:
+            shown = json.dumps({"words": event["words"]}, ensure_ascii=False, separators=(",", ":"))
+            self.word_bytes += len(shown.encode()) - 1  # a comma for two braces
         utterance = self._utterance(event)
         start, end = event.get("start_ms", 0) / 1000, event.get("end_ms", 0) / 1000
         committed, text = self._whole(utterance, event)

@@ -54,7 +54,7 @@ class NativeOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """What a client that reads deltas was told of a chunk last."""
+    """What a client was told of a chunk last; ``committed`` of those that read deltas."""
 
     committed: str = ""
     start_ms: int | None = None
@@ -72,7 +72,7 @@ class NativeProtocol:
     def __init__(self, session_id: str, options: NativeOptions) -> None:
         self._session_id = session_id
         self._options = options
-        self._sent: dict[tuple[str | None, str], _Sent] = {}  # by session and chunk, for deltas
+        self._sent: dict[tuple[str | None, str], _Sent] = {}  # by session and chunk
 
     # Client to server.
 
@@ -174,18 +174,18 @@ class NativeProtocol:
     def _transcript(self, said: Transcript) -> JSON:
         text, start, key = said.committed + said.tail, 0, (said.session_id, said.chunk_id)
         details = _details(said, self._words(said))
+        sent = self._sent.get(key, _Sent())
         if self._options.text_delta:
-            sent = self._sent.get(key, _Sent())
             # All of it, unless a final was revised or a snapshot replaced the audio (REC-27, W3).
             start = _shared(sent.committed, said.committed)
             text = text[start:]
-            self._sent[key] = _Sent(
-                said.committed,
-                details.get("start_ms", sent.start_ms),
-                details.get("language", sent.language),
-            )
-            if not (said.is_final or said.speech_final):
-                details = sent.only_new(details)
+        self._sent[key] = _Sent(
+            said.committed if self._options.text_delta else "",
+            details.get("start_ms", sent.start_ms),
+            details.get("language", sent.language),
+        )
+        if not (said.is_final or said.speech_final):
+            details = sent.only_new(details)
         shown: JSON = {
             "type": "transcript",
             "session_id": said.session_id or self._session_id,

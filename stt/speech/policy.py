@@ -87,7 +87,10 @@ class CommitPolicy:
     def update(self, hypothesis: Hypothesis, seconds: float) -> None:
         """Take the next interim hypothesis, of a window of so many seconds."""
         free = self._after_prefix(hypothesis)
-        count = max(self._agreed(free), self._aligned(free, hypothesis.words, seconds))
+        timed = bool(hypothesis.words) and hypothesis.words[-1].end is not None
+        count = self._aligned(free, hypothesis.words, seconds) if timed else 0
+        if self._options.commit != "aligned" or not timed:  # a model may know no times
+            count = max(count, self._agreed(free))
         if seconds > self._options.hard:
             count = max(count, len(free) - _HELD_BACK)
         count = min(count, _decoded(free[:-1]))
@@ -133,14 +136,12 @@ class CommitPolicy:
         self._left = left + len(rest) - len(rest.lstrip())
 
     def _agreed(self, free: list[str]) -> int:
-        if self._options.commit == "aligned":
-            return 0
         pairs = zip(free, self._free, strict=False)
         differ = (at for at, (a, b) in enumerate(pairs) if normalised(a) != normalised(b))
         return next(differ, min(len(free), len(self._free)))
 
     def _aligned(self, free: list[str], words: Sequence[Word], seconds: float) -> int:
-        if self._options.commit == "agreement" or not words:
+        if self._options.commit == "agreement":
             return 0
         behind = words[len(words) - len(free) :] if len(free) <= len(words) else ()
         least = _SURE if self._options.commit == "hybrid" else 0.0
