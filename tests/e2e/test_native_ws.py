@@ -82,7 +82,7 @@ def test_the_greeting_is_the_first_frame(service: Hark) -> None:
         "max_message_bytes": 2 * 2**20,
     }
     assert (greeting["sample_rate"], greeting["encoding"]) == (16000, "linear16")
-    assert len(greeting["session_id"]) == 32
+    assert len(greeting["session_id"]) == 16
 
 
 def test_a_whole_exchange(service: Hark) -> None:
@@ -439,7 +439,7 @@ def test_a_reader_too_slow_for_its_finals_is_given_up(slow: Hark) -> None:
     options = {"sockopt": [(1, 8, 4096)]}  # SOL_SOCKET, SO_RCVBUF: little room on our side
     with slow.connect("?tenant_id=sluggish", **options) as stream:
         ask = json.dumps({"type": "finalize_chunk", "chunk_id": "1" * 128})
-        for _ in range(60_000):
+        for _ in range(25_000):  # 6 MB of answers: more than any send buffer holds
             try:
                 stream.socket.send(ask)
             except OSError:
