@@ -26,6 +26,7 @@ from benchmarks.sessions import (
     start_rows,
 )
 from benchmarks.table import Row, machine, table
+from benchmarks.tiny import tiny_rows
 
 FULL = Plan(rounds=3, seconds=20.0)
 QUICK = Plan(rounds=1, seconds=6.0)
@@ -38,6 +39,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Row]]] = {
     "start": start_rows,
     "policy": policy_rows,
     "words": word_rows,
+    "tiny": tiny_rows,
     "capacity": capacity_rows,
 }
 

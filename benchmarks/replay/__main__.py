@@ -75,7 +75,7 @@ def main() -> None:
     found = found[: QUICK if options.quick else None]
     with ExitStack() as files:
         events = files.enter_context(options.events.open("w")) if options.events else None
-        asked = Asked(found, language, target, options.query, events)
+        asked = Asked(found, language, target, query=options.query, events=events)
         rungs = []
         for sessions in options.sessions:
             print(f"{sessions} live ...", file=sys.stderr, flush=True)

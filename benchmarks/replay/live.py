@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TextIO
 from urllib.parse import urlsplit
 
@@ -32,6 +32,10 @@ class Asked:
     language: str | None = "en"
     target: Target | None = None
     """None: a service of our own, started for each rung."""
+    app: str = "app:create_app()"
+    """What our own service serves."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Its environment."""
     query: str = ""
     """More of the WebSocket's query, such as ``text=delta``."""
     events: TextIO | None = None
@@ -56,7 +60,8 @@ def climb(asked: Asked, sessions: int) -> Rung:
 
     Raises OSError when the service cannot be reached.
     """
-    with running() if asked.target is None else nullcontext() as server:
+    own = running(asked.app, **asked.settings)
+    with own if asked.target is None else nullcontext() as server:
         target = Target(server.port) if server is not None else asked.target
         assert target is not None
         return _Climb(asked, sessions, target).run(server)
