@@ -17,7 +17,7 @@ from stt.speech import hybrid
 from stt.speech.endpointing import Closed, Endpointer, Opened
 from stt.speech.hybrid import HybridVAD
 from stt.speech.vad import EnergyVAD, Frames
-from tests.speech import noise, silence
+from tests.speech import noise, silence, speech
 
 AUDIO = Path(__file__).parent / "audio"
 CLIPS: list[dict[str, Any]] = json.loads((AUDIO / "manifest.json").read_text())["files"]
@@ -111,8 +111,8 @@ def test_speech_begins_where_the_gate_heard_it() -> None:
 
 def test_a_voice_in_music_is_heard() -> None:
     """Where somebody speaks after music without a pause the utterance begins near the voice."""
-    speech = clip("en_short_02.flac")[2400:]
-    audio = np.concatenate((0.3 * chords(4, 1), speech)).astype(np.float32)
+    voice = clip("en_short_02.flac")[2400:]
+    audio = np.concatenate((0.3 * chords(4, 1), voice)).astype(np.float32)
 
     (opened, _) = detect(audio, HybridVAD())[:2]
 
@@ -164,11 +164,17 @@ def test_cutting_does_not_matter(cuts: list[int]) -> None:
     assert same(whole.judge(SOUND), parts)
 
 
-def test_memory_is_bounded() -> None:
-    """Whatever comes, the detector keeps a fraction of a second of audio."""
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, probability: float) -> None:
+    """Whatever comes, a voice without end too, the detector keeps a fraction of a second."""
+
+    def answer(_: hybrid.Silero, audio: Samples) -> Samples:
+        return np.full(len(audio) // 512, probability, np.float32)
+
+    monkeypatch.setattr(hybrid.Silero, "probabilities", answer)
     vad = HybridVAD()
 
     for _ in range(20):
-        vad.judge(hum(3))
+        vad.judge(speech(3))
 
-    assert len(vad._audio) < SAMPLE_RATE
+    assert vad.kept < SAMPLE_RATE

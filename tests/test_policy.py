@@ -248,10 +248,25 @@ def test_at_the_hard_bound_age_commits() -> None:
 def test_at_the_hard_bound_silence_goes() -> None:
     """A window above 15 s without a word keeps its last two seconds (REC-23)."""
     policy = CommitPolicy()
-    policy.update(Hypothesis(""), 16.0)
+    policy.update(spoken("a", "b"), 5.0)
 
     assert policy.cut((), 14.0) is None
     assert policy.cut((), 16.0) == Cut(14.0, ())
+
+
+def test_where_nothing_was_ever_said_silence_goes_soon() -> None:
+    """A window in which nobody was understood keeps its last two seconds at the soft bound."""
+    policy = CommitPolicy()
+
+    assert policy.cut((), 6.0) is None
+    assert policy.cut((), 6.5) == Cut(4.5, ())
+
+
+def test_an_engine_without_words_is_not_cut() -> None:
+    """Committed words in the window must stay in it where nobody knows their times."""
+    policy = agree("a b c", "a b c", language="en")
+
+    assert policy.cut((), 20.0) is None
 
 
 def test_an_engine_that_does_not_force_is_not_cut() -> None:

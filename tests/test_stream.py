@@ -20,6 +20,7 @@ from stt.events import (
     Event,
     Failed,
     Final,
+    FinalChoice,
     Hypothesis,
     Interim,
     Kind,
@@ -811,7 +812,7 @@ def silence_until_the_end(text: str) -> float:
 
 
 def test_best_finals() -> None:
-    """`best` decodes the whole utterance with a beam, ahead of the endpoint too (REC-27)."""
+    """`best` decodes the whole utterance with a beam, once, at the endpoint (REC-27)."""
     driver = Driver(
         SpeechOptions(final="best"),
         engine=lambda window: Hypothesis(
@@ -824,9 +825,25 @@ def test_best_finals() -> None:
     (final,) = driver.said(Final)
     assert (final.text, final.revised) == ("well done", True)
     assert driver.said(Interim)[-1].committed == "will done"
-    assert [
-        window.beam for request, window in driver.windows if request.kind is not Kind.INTERIM
-    ] == [5]
+    beams = [window.beam for request, window in driver.windows if request.kind is Kind.FINAL]
+    assert beams == [5]
+    assert {window.beam for request, window in driver.windows[:-1]} == {1}
+
+
+def test_a_spec_that_waited_is_not_asked_again() -> None:
+    """A spec that is read in a later pause covers it: no second one, and it is the final."""
+    driver = Driver()
+    driver.hear(joined(speech(2), silence(0.3), speech(0.5), silence(0.25)), answer=False)
+    spec = driver.waiting[-1]
+    assert spec.kind is Kind.SPEC
+
+    driver.answer()
+    asked = len(driver.windows)
+    driver.hear(silence(0.5))
+
+    assert driver.windows[-1][0] == spec
+    assert len(driver.windows) == asked
+    assert len(driver.said(Final)) == 1
 
 
 # The first words, and long utterances.
@@ -882,6 +899,69 @@ def test_windows_stay_short_in_long_speech() -> None:
     assert max(memory) <= 4 * SAMPLE_RATE
     driver.end()
     check_story(driver.events, 1)
+
+
+STOPS = joined(speech(0.7), silence(0.3))
+"""A second of dictation: a word, and a pause too short to end the utterance."""
+
+
+@pytest.mark.parametrize("final", ["consistent", "best"])
+def test_windows_stay_short_in_halting_speech(final: FinalChoice) -> None:
+    """Short pauses have specs only; their windows are cut too, and text is shown (REC-22)."""
+    driver = Driver(SpeechOptions(final=final, word_times=False), engine=timed)
+
+    driver.hear(np.tile(STOPS, 18))
+    shown = len(driver.said(Interim))
+    driver.hear(silence(1))
+
+    live = [window.seconds for _, window in driver.windows if window.beam == 1]
+    assert max(live) <= 8.0
+    assert shown >= 16
+    assert len(driver.said(Final)) == 1
+    check_story(driver.events, 0)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Hypothesis("", no_speech_probability=0.9, average_logprob=-2.0),
+        Hypothesis("so it goes so it goes", compression_ratio=3.0, average_logprob=-0.1),
+        Hypothesis("Thanks for watching!", average_logprob=-0.1),
+    ],
+    ids=["empty", "garbled", "filtered"],
+)
+def test_sound_without_text_costs_no_more_than_speech(answer: Hypothesis) -> None:
+    """Singing or babble: short steps end after two seconds, and old audio goes (REC-23)."""
+    driver = Driver(engine=lambda _: answer)
+
+    driver.hear(speech(27))
+
+    assert max(window.seconds for _, window in driver.windows) <= 7.5
+    assert sum(window.seconds for _, window in driver.windows) <= 6 * 27
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    parts=st.lists(
+        st.tuples(st.sampled_from([0.4, 0.8, 1.7, 4.0]), st.sampled_from([0.15, 0.25, 0.4])),
+        min_size=1,
+        max_size=12,
+    ),
+    hears=st.sampled_from(["words", "nothing"]),
+)
+def test_the_work_for_a_second_of_audio_is_bounded(
+    parts: list[tuple[float, float]], hears: str
+) -> None:
+    """However somebody pauses, the engine hears no more than a few seconds for each (REC-25)."""
+    engine = timed if hears == "words" else lambda _: Hypothesis("")
+    driver = Driver(engine=engine)
+
+    for talk, pause in parts:
+        driver.hear(joined(speech(talk), silence(pause)))
+
+    seconds = sum(talk + pause for talk, pause in parts)
+    assert max((window.seconds for _, window in driver.windows), default=0) <= 9.5
+    assert sum(window.seconds for _, window in driver.windows) <= 8 * seconds + 5
 
 
 def test_previous_text() -> None:

@@ -165,6 +165,7 @@ def cut_once() -> Utterance:
     one.window(Kind.INTERIM, START + 7 * SAMPLE_RATE, "")
     for _ in range(2):
         one.update(LONG)
+    one.cut(LONG.words)
     return one
 
 
@@ -195,29 +196,23 @@ def test_the_final_of_a_cut_utterance_has_all_words_with_times_of_the_stream() -
     )
 
 
-def test_a_spec_does_not_cut() -> None:
-    """The window of what may become the final stays as it is."""
-    one = utterance()
-    one.window(Kind.SPEC, START + 7 * SAMPLE_RATE, "")
-
-    for _ in range(2):
-        one.update(LONG, cut=False)
-
-    assert one.excerpt.window_start == START
-
-
 def test_times_are_asked_for_where_they_are_needed() -> None:
     """A final's words and a long window need times, a short interim's do not (REC-22)."""
     tape = Tape()
     tape.append(speech(30))
-    one = Utterance(0, START, Excerpt(tape, START, n_mels=0, whole=False), SpeechOptions())
+    wanted = SpeechOptions()
+    unwanted = SpeechOptions(word_times=False)
 
-    kinds = [
-        one.window(kind, START + seconds * SAMPLE_RATE, "").word_times
-        for kind, seconds in ((Kind.INTERIM, 5), (Kind.INTERIM, 7), (Kind.SPEC, 5))
-    ]
+    def times(options: SpeechOptions, kind: Kind, seconds: int) -> bool:
+        one = Utterance(0, START, Excerpt(tape, START, n_mels=0, whole=False), options)
+        return one.window(kind, START + seconds * SAMPLE_RATE, "").word_times
 
-    assert kinds == [False, True, True]
+    assert not times(wanted, Kind.INTERIM, 5)
+    assert times(wanted, Kind.INTERIM, 7)
+    assert times(wanted, Kind.SPEC, 5)
+    assert not times(unwanted, Kind.SPEC, 5)
+    assert times(unwanted, Kind.SPEC, 7)
+    assert not times(unwanted, Kind.FINAL, 7)
 
 
 def test_interims_have_words_where_asked() -> None:
@@ -248,6 +243,15 @@ def test_a_best_final_replaces_what_was_committed() -> None:
     assert one.outcome.words == (Word("The quick brown fox.", 10.2, 11.0),)
 
 
+def test_only_the_whole_utterance_is_decoded_anew() -> None:
+    """What is decoded ahead keeps to what is committed, in a `best` session too."""
+    one = closed("The quick brown fox", "The quick brown fox", final="best")
+
+    window = one.window(Kind.SPEC, END, "")
+
+    assert (window.prefix, window.beam) == ("The quick brown", 1)
+
+
 def test_a_best_final_that_confirms_is_no_revision() -> None:
     """Where the text goes on as it was committed nothing is marked."""
     one = closed("The quick brown", "The quick brown", final="best")
@@ -275,7 +279,7 @@ def test_a_loop_is_cut_and_counted() -> None:
 
     final = finish(closed(), Hypothesis(" ".join(said), words, language="en"))
 
-    assert (final.text, final.loops) == ("so then it goes on and on", 1)
+    assert (final.text, final.loops, final.revised) == ("so then it goes on and on", 1, False)
     spelt = ["so", " then", " it", " goes", " on", " and", " on"]
     assert [word.text for word in final.words] == spelt
 

@@ -26,7 +26,7 @@ class Ahead:
 
     def read(self, speech_end: int) -> None:
         """Its window is read now."""
-        self.heard = speech_end
+        self.heard = self.asked_after = speech_end
 
     @property
     def under_way(self) -> bool:

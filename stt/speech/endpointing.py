@@ -115,11 +115,6 @@ class Endpointer:
         return self._now - self._speech_end
 
     @property
-    def awaited_silence(self) -> int:
-        """Samples of silence that will end the open utterance, as far as is known now."""
-        return self._wait
-
-    @property
     def earliest(self) -> int:
         """The first sample that an utterance which has not begun yet can need."""
         if self._opened:  # it may end where its speech does, or be cut (REC-54)

@@ -47,8 +47,6 @@ class LogMel:
         if len(frames):
             self._frames.append(frames)
             self._settled += len(frames)
-        elif not self._settled:
-            rest = rest[HALF:]  # the mirror image is made again
         self._rest = rest[len(frames) * STEP :].copy()
 
     def read(self, first: int, end: int | None = None) -> Features:

@@ -55,6 +55,11 @@ class HybridVAD:
         self._forget()
         return Frames(frames.onset, frames.speech, frames.level, voiced)
 
+    @property
+    def kept(self) -> int:
+        """Samples that are kept for the detector."""
+        return len(self._audio)
+
     def _skip(self, onset: list[bool], at: int) -> int:
         """Go on to the next sound, or to the end."""
         found = onset.index(True, at) if True in onset[at:] else len(onset)
@@ -86,7 +91,7 @@ class HybridVAD:
         for probability in self._silero.probabilities(heard).tolist():
             self._row = self._row + 1 if probability >= self._options.voice else 0
             self._voiced = self._voiced or self._row >= self._options.voice_frames
-        self._next += count * FRAME
+        self._next = None if self._voiced else self._next + count * FRAME
 
     def _forget(self) -> None:
         """Keep what the detector may still need."""

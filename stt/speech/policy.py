@@ -110,9 +110,11 @@ class CommitPolicy:
         """
         if seconds <= self._options.soft:
             return None
-        if not words:  # nothing is said: what is old can go
-            long = seconds > self._options.hard and not self.prefix
-            return Cut(seconds - self._options.keep, ()) if long else None
+        if not words and self.prefix:
+            return None  # an engine that gives no words
+        if not words:  # what is old can go; where nothing was ever said, soon
+            bound = self._options.hard if self.committed or self._free else self._options.soft
+            return Cut(seconds - self._options.keep, ()) if seconds > bound else None
         timed, inside = _timed(words, seconds), self.prefix
         if not "".join(word.text for word in timed).strip().startswith(inside.rstrip()):
             return None  # an engine that does not force its prefix

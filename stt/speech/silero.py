@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stt.errors import SettingError
 from stt.events import Samples
 
 FRAME: Final = 512  # samples
@@ -44,12 +45,15 @@ class Silero:
 
 @cache
 def _session() -> Any:
-    """The network, shared by all streams: a session may run in any number of threads."""
+    """The network, shared by all streams: a session may run in any number of threads.
+
+    Raises SettingError where the file is missing.
+    """
     import onnxruntime  # noqa: PLC0415  heavy, and only where this detector is wanted
 
     package = find_spec("faster_whisper")
-    assert package is not None, "it is among the requirements"
-    assert package.origin is not None, "it is no namespace"
+    if package is None or package.origin is None:
+        raise SettingError("STT_VAD=hybrid needs faster-whisper, whose file it reads; or: energy")
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = options.intra_op_num_threads = 1
     options.enable_cpu_mem_arena = False

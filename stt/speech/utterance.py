@@ -74,9 +74,12 @@ class Utterance:
 
     def seconds_of(self, kind: Kind, end: int) -> float:
         """Length of the window of a kind that ends at sample ``end``."""
-        whole = kind is not Kind.INTERIM and self._options.final == "best"
-        start = self.excerpt.start if whole else self.excerpt.window_start
+        start = self.excerpt.start if self._anew(kind) else self.excerpt.window_start
         return (end - start) / SAMPLE_RATE
+
+    def _anew(self, kind: Kind) -> bool:
+        """Whether a window of this kind is all of the utterance, decoded freely (REC-27)."""
+        return self._options.final == "best" and kind not in (Kind.INTERIM, Kind.SPEC)
 
     @property
     def silent(self) -> bool:
@@ -91,13 +94,13 @@ class Utterance:
         """
         options = self._options
         self.read_until = end
-        last = kind is not Kind.INTERIM
-        best = last and options.final == "best"
+        best = self._anew(kind)
         samples, features = self.excerpt.window(end, whole=best)
         text = previous if best else f"{previous} {self.policy.before}"
         timed = options.word_times
-        if not last:
+        if kind is Kind.INTERIM:
             timed = options.interim_words or options.policy.needs_times
+        if kind in (Kind.INTERIM, Kind.SPEC):
             timed = timed or self.window_seconds > options.policy.soft  # to cut it between words
         return Window(
             samples=samples,
@@ -113,8 +116,8 @@ class Utterance:
             beam=_BEST_BEAM if best else 1,
         )
 
-    def update(self, hypothesis: Hypothesis, *, cut: bool = True) -> None:
-        """Take an interim hypothesis of the window up to ``read_until``; cut it if it is long."""
+    def update(self, hypothesis: Hypothesis) -> None:
+        """Take an interim hypothesis of the window up to ``read_until``."""
         heard = self.read_until - self.audio_start
         sure = hypothesis.language_probability > _SURE_LANGUAGE and heard >= _LANGUAGE_AFTER
         if self.language is None and (sure or heard >= _LANGUAGE_AT_LAST):
@@ -124,7 +127,10 @@ class Utterance:
         self.policy.update(hypothesis, self.window_seconds)
         if self._options.interim_words:
             self._newest = (*self._before, *self._shifted(hypothesis.words))
-        place = self.policy.cut(hypothesis.words, self.window_seconds) if cut else None
+
+    def cut(self, words: Sequence[Word]) -> None:
+        """Cut the window that was heard last if it is long; ``words`` are of its hypothesis."""
+        place = self.policy.cut(words, self.window_seconds)
         if place is not None:
             self._before += self._shifted(place.words)
             self.excerpt.cut(place.at)
@@ -151,32 +157,31 @@ class Utterance:
 
     def finish(self, hypothesis: Hypothesis) -> None:
         """Take the hypothesis of its last window, which starts with the committed words in it."""
-        # What was committed has been said and stays, even where the filter turns the rest down.
-        if is_unspoken(hypothesis):
-            self._conclude(hypothesis, self.policy.committed, 0)
-            return
-        committed = len(self.policy.committed)
-        text = self.policy.finish(hypothesis)
-        spans = [span for span in loops(text, hypothesis.language) if span[0] >= committed]
-        self._conclude(hypothesis, without(text, spans), len(spans))
+        committed = self.policy.committed
+        if is_unspoken(hypothesis):  # what was committed has been said and stays
+            self._conclude(hypothesis, committed, committed)
+        else:
+            self._conclude(hypothesis, committed, self.policy.finish(hypothesis), len(committed))
 
     def revise(self, hypothesis: Hypothesis) -> None:
         """Take a free hypothesis of the whole utterance (``best``, REC-27)."""
+        committed = self.policy.committed
         if is_unspoken(hypothesis):
-            self._conclude(hypothesis, self.policy.committed, 0)
+            self._conclude(hypothesis, committed, committed)
             return
-        text = hypothesis.text.strip()
-        spans = loops(text, hypothesis.language)
         self._before.clear()
         self.excerpt.window_start = self.excerpt.start  # its times count from there
-        self._conclude(hypothesis, without(text, spans), len(spans))
+        self._conclude(hypothesis, committed, hypothesis.text.strip())
 
     def fail(self, error: STTError) -> None:
         """The engine failed on the final."""
         self.outcome = Failed(self.number, error, self.policy.committed)
 
-    def _conclude(self, hypothesis: Hypothesis, text: str, cut_loops: int) -> None:
+    def _conclude(self, hypothesis: Hypothesis, committed: str, whole: str, fixed: int = 0) -> None:
+        """Its final, with the loops cut out of the text behind the ``fixed`` first characters."""
         language = hypothesis.language or self.language
+        spans = [span for span in loops(whole, hypothesis.language) if span[0] >= fixed]
+        text = without(whole, spans)
         self.outcome = Final(
             utterance=self.number,
             text=text,
@@ -189,8 +194,8 @@ class Utterance:
             no_speech_probability=hypothesis.no_speech_probability,
             compression_ratio=hypothesis.compression_ratio,
             reason=None if text else "filtered",
-            revised=not text.startswith(self.policy.committed),
-            loops=cut_loops,
+            revised=not text.startswith(committed),
+            loops=len(spans),
         )
 
     def _words(self, hypothesis: Hypothesis, text: str) -> tuple[Word, ...]:
