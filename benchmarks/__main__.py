@@ -33,8 +33,8 @@ QUICK = Plan(rounds=1, seconds=6.0)
 
 MEASUREMENTS: dict[str, Callable[[Plan], list[Row]]] = {
     "results": result_rows,
-    "silent": partial(many_rows, kind="silent", frames=silent_frames()),
-    "speech": partial(many_rows, kind="speaking", frames=spoken_frames()),
+    "silent": partial(many_rows, kind="silent", frames=silent_frames),
+    "speech": partial(many_rows, kind="speaking", frames=spoken_frames),
     "one": single_rows,
     "start": start_rows,
     "policy": policy_rows,

@@ -33,5 +33,6 @@ def ready_at(text: str) -> float:
 def clocked_app() -> Flask:
     """The application; every setting but the engine comes from the environment."""
     engine = FakeEngine(ready_now, delay=DELAY)
+    engine.n_mels = 80  # sessions make features for it, as they do for every Whisper
     engine.windows = deque(maxlen=0)  # it keeps the last 1000 for tests: 100 MB that are not ours
     return create_app(engine=engine)

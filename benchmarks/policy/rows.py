@@ -28,7 +28,7 @@ FIRST = 0.3  # s beyond the step until the first text (QM-04)
 LAGGING = 2.0  # s (QM-05)
 FINAL = 0.02  # s beyond the endpoint (QM-06)
 COST = 35.0  # ms for each second of speech (QM-08)
-FLAT = 1.05  # QM-10
+FLAT, HOUR_FLAT = 1.05, 1.2  # QM-10; the last ten minutes of an hour over the first ten
 ONE_WINDOW = 30.0  # s; longer files are more than one window offline, and errors of their seams
 LONG, HOUR = 15, 60  # minutes
 
@@ -154,7 +154,9 @@ def _flat_rows(
     if minutes == HOUR:
         last = flatness(played, early=1, late=HOUR - 9, minutes=10)
         rows.append(
-            Row(f"policy: step cost, last / first 10 minutes of {HOUR}", [last], "", rest, FLAT)
+            Row(
+                f"policy: step cost, last / first 10 minutes of {HOUR}", [last], "", rest, HOUR_FLAT
+            )
         )
     return rows
 

@@ -20,7 +20,8 @@ from stt.events import Samples
 from stt.speech.silero import CONTEXT, FRAME, Silero
 from stt.speech.vad import HOP, EnergyVAD, Frames, VadOptions
 
-_WARM_UP: Final = 6 * FRAME  # samples before a sound that the detector hears first: 0.19 s
+_LOUD: Final = 4  # frames of the gate that make a sound worth listening to, as an onset (REC-51)
+_WARM_UP: Final = 9 * FRAME  # samples that the detector hears before that: 0.29 s
 _QUIET: Final = 12  # frames of the gate (0.29 s) without sound after which a new sound begins
 
 
@@ -35,6 +36,7 @@ class HybridVAD:
         self._audio_start = -len(self._audio)  # samples since the stream began
         self._judged = 0  # frames of the gate
         self._quiet = _QUIET  # frames since the last one with sound
+        self._loud = 0  # frames with sound in the sound that goes on
         self._voiced = False  # a voice has been heard in the sound that goes on
         self._row = 0  # Silero frames in a row that were a voice
         self._next: int | None = None  # where the detector's next frame starts; None: not listening
@@ -49,9 +51,9 @@ class HybridVAD:
         while at < len(onset):
             if self._quiet >= _QUIET:
                 at = self._skip(onset, at)
-            if at < len(onset):
-                voiced[at] = self._listen(onset[at])
-                at += 1
+            end = self._sound_until(onset, at)
+            voiced[at + self._unvoiced(end - at) : end] = True
+            at = end
         self._forget()
         return Frames(frames.onset, frames.speech, frames.level, voiced)
 
@@ -66,32 +68,56 @@ class HybridVAD:
         self._judged += found - at
         return found
 
-    def _listen(self, sound: bool) -> bool:
-        """Take the gate's next frame; whether a voice has been heard in this sound."""
-        self._judged += 1
-        self._quiet = 0 if sound else self._quiet + 1
-        if self._quiet >= _QUIET:
-            self._voiced, self._next = False, None
-        elif not self._voiced:
-            self._detect(self._judged * HOP)
-        return self._voiced
+    def _sound_until(self, onset: list[bool], at: int) -> int:
+        """The end of the sound that goes on at a frame, or of the frames."""
+        first = self._judged - at
+        while at < len(onset):
+            self._quiet = 0 if onset[at] else self._quiet + 1
+            self._loud += onset[at]
+            if self._loud == _LOUD and onset[at]:
+                self._start_listening(first + at)
+            at += 1
+            if self._quiet >= _QUIET:
+                break
+        return at
 
-    def _detect(self, until: int) -> None:
-        """Let the detector hear the frames that end by sample ``until``."""
-        if self._next is None:
-            start = until - HOP - _WARM_UP
-            self._next = -(-max(start, self._audio_start + CONTEXT) // FRAME) * FRAME
-            self._silero.reset()
-            self._row = 0
-        count = (until - self._next) // FRAME
-        if count <= 0:
-            return
-        first = self._next - CONTEXT - self._audio_start
-        heard = self._audio[first : first + CONTEXT + count * FRAME]
-        for probability in self._silero.probabilities(heard).tolist():
+    def _start_listening(self, frame: int) -> None:
+        """A sound has been loud for long enough to be speech: the detector hears it from its start.
+
+        A blip costs nothing.
+        """
+        start = max(frame * HOP - _WARM_UP, self._audio_start + CONTEXT)
+        self._next = -(-start // FRAME) * FRAME
+        self._silero.reset()
+        self._row = 0
+
+    def _unvoiced(self, count: int) -> int:
+        """Hear the next frames of a sound; how many of them come before a voice is known of."""
+        first = self._judged
+        self._judged += count
+        silent = 0 if self._voiced else max(0, self._detect() - first)
+        if self._quiet >= _QUIET:
+            self._voiced, self._next, self._loud = False, None, 0
+        return min(silent, count)
+
+    def _detect(self) -> int:
+        """Let the detector hear what is new; the frame from which on there is a voice.
+
+        One call of the network for all of it: calls cost more than frames.
+        """
+        count = 0 if self._next is None else (self._judged * HOP - self._next) // FRAME
+        if self._next is None or count <= 0:
+            return self._judged
+        begin = self._next - CONTEXT - self._audio_start
+        heard = self._audio[begin : begin + CONTEXT + count * FRAME]
+        for number, probability in enumerate(self._silero.probabilities(heard).tolist(), 1):
             self._row = self._row + 1 if probability >= self._options.voice else 0
-            self._voiced = self._voiced or self._row >= self._options.voice_frames
-        self._next = None if self._voiced else self._next + count * FRAME
+            if self._row >= self._options.voice_frames:
+                end = self._next + number * FRAME
+                self._voiced, self._next = True, None
+                return -(-end // HOP) - 1
+        self._next += count * FRAME
+        return self._judged
 
     def _forget(self) -> None:
         """Keep what the detector may still need."""
