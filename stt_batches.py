@@ -55,7 +55,7 @@ class Plan:
 
     def shape(self, job: Job, now: float) -> Shape:
         """What a batch has in common. An estimate that is off costs time, never words (REC-70)."""
-        return self.frames(job.kind, self.seconds(job, now)), job.group
+        return self.frames(job.window_kind, self.seconds(job, now)), job.group
 
     def fits(self, frames: int, seconds: float, batch: int) -> bool:
         """Whether a call may have so many windows of ``frames``, the longest of ``seconds``."""

@@ -116,7 +116,8 @@ class Order:
         """Have a batch take what it can of a pool; all of it is then with the worker."""
         number = next(self._numbers) if not batch.jobs else self._running[batch.jobs[0]].batch
         for job in batch.choose(pool, self._urgency(pool, batch.now)):
-            self._start(job, number, batch.plan.work(job.kind, batch.plan.seconds(job, batch.now)))
+            seconds = batch.plan.seconds(job, batch.now)
+            self._start(job, number, batch.plan.work(job.window_kind, seconds))
 
     def _ready(self) -> tuple[list[Job], list[Job], list[Job]]:
         """What may be taken now: finals, interims, bulk."""
@@ -177,7 +178,7 @@ class Order:
     def charge(self, job: Job, seconds: float, plan: Plan) -> None:
         """Correct what a running job costs its tenant: it had so many seconds of audio."""
         run = self._running[job]
-        work = plan.work(job.kind, seconds)
+        work = plan.work(job.window_kind, seconds)
         self._clocks.charge(job.tenant, work - run.charged)
         self._running[job] = _Run(run.batch, work)
 

@@ -39,6 +39,16 @@ def test_the_audio_of_a_live_interim_grows_while_it_waits() -> None:
     assert plan.seconds(live, 200.0) == 30.0
 
 
+def test_a_window_is_planned_by_its_own_kind() -> None:
+    """A posted chunk waits like an interim, and is as long as a final's window (REC-40, REC-65)."""
+    plan = tiny(frames=lambda kind, seconds: 500 if kind is Kind.INTERIM else 1000)
+    posted = job("posted", seconds=2.0, heard_as=Kind.FINAL)
+    jobs = [posted, job("interim", seconds=2.0), job("final", Kind.FINAL, seconds=2.0)]
+
+    assert plan.shape(posted, 0.0) == (1000, None)
+    assert chosen(jobs, plan) == ["posted", "final"]
+
+
 def test_only_windows_of_one_shape_and_group_share_a_batch() -> None:
     """The first decides: T frames, and task, prompt and beam as one (REC-65)."""
     jobs = [

@@ -343,6 +343,23 @@ def test_tenants_share_by_engine_time_not_by_number() -> None:
     assert first["s"] >= 3 * first["l"]
 
 
+def test_posted_chunks_are_charged_what_their_windows_cost() -> None:
+    """Also after the correction: they run as finals, however they wait (REC-63, REC-67)."""
+    queue = JobQueue(clock=Clock())
+    queue.plan(tiny(frames=lambda kind, seconds: 100 if kind is Kind.INTERIM else 3000))
+    for n in range(9):
+        queue.try_enqueue(job(f"p{n}", tenant="posts", heard_as=Kind.FINAL))
+        queue.try_enqueue(job(f"l{n}", tenant="live"))
+    order = []
+    for _ in range(9):
+        (taken,) = queue.take_now(1)
+        order.append(taken.label[0])
+        queue.charge(taken, 1.0)
+        queue.finish(taken)
+
+    assert Counter(order) == {"l": 8, "p": 1}
+
+
 def test_audio_that_was_not_wanted_costs_nothing() -> None:
     """A window that was not read is taken off its tenant's clock."""
     queue = JobQueue()
