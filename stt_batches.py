@@ -50,7 +50,7 @@ class Plan:
 
     def seconds(self, job: Job, now: float) -> float:
         """About how much audio a waiting job has when it is taken at ``now``."""
-        waited = now - job.enqueued if job.grows else 0.0
+        waited = now - job.measured if job.grows else 0.0
         return min(job.seconds + waited, LONGEST)
 
     def shape(self, job: Job, now: float) -> Shape:

@@ -76,6 +76,7 @@ class JobQueue:
             dropped = self._make_room(job)
             now = self._clock()
             job.deadline = now + (job.step if job.kind is Kind.INTERIM else FINAL_DEADLINE)
+            job.measured = now
             job.enqueued = now if replaced is None else replaced.enqueued
             self._order.put(job)
             self._work.notify()

@@ -62,6 +62,9 @@ class Job:
     label: str = ""
     """For the log: the chunk it is about."""
     enqueued: float = 0.0
+    """When its place was taken; a newer interim inherits that of the one it replaces (QU2)."""
+    measured: float = 0.0
+    """When it had ``seconds`` of audio: at its own enqueueing."""
     deadline: float = 0.0
     waiting: bool = field(default=False, repr=False)
 

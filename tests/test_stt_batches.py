@@ -31,7 +31,7 @@ def test_the_audio_of_a_live_interim_grows_while_it_waits() -> None:
     """It is read late (AD1), so its shape is that of when it is taken; at most 30 s."""
     plan = tiny()
     live, ended = job("a", seconds=1.5, grows=True), job("b", seconds=1.5)
-    live.enqueued = ended.enqueued = 100.0
+    live.measured = ended.measured = 100.0
 
     assert plan.seconds(live, 102.0) == 3.5
     assert plan.shape(live, 102.0) == (400, None)

@@ -222,6 +222,24 @@ def test_the_shape_is_that_of_the_audio_when_it_is_taken() -> None:
     assert labels(queue.take_now(8)) == ["early", "late"]
 
 
+def test_a_newer_interim_has_its_own_length_at_the_older_ones_place() -> None:
+    """What the older one waited is in the newer one's audio already (AD1, QU2)."""
+    clock = Clock()
+    queue = JobQueue(clock=clock)
+    queue.plan(tiny())
+    queue.try_enqueue(job("a", seconds=1.0, grows=True))
+    clock.now += 3.0
+    queue.try_enqueue(job("b", seconds=5.0, grows=True))
+    queue.try_enqueue(job("a", seconds=4.0, grows=True, label="newer"))
+    clock.now += 1.0
+
+    (taken,) = queue.take_now(1)
+
+    assert taken.label == "newer"
+    assert taken.enqueued == 100.0
+    assert tiny().shape(taken, clock.now) == (500, None)
+
+
 def test_a_batch_costs_no_more_than_the_cap() -> None:
     """Predicted, n * enc(T) + steps * dec(n) stays below 150 ms (REC-65)."""
     queue = JobQueue(clock=Clock())
