@@ -63,6 +63,7 @@ class QueueMachine(RuleBasedStateMachine):
                 grows=live,
                 utterance=utterance,
                 size=0 if live else size,
+                heard_as=None if live else Kind.FINAL,
             )
         )
 
@@ -209,7 +210,8 @@ class QueueMachine(RuleBasedStateMachine):
         assert len({PLAN.shape(each, self.clock.now) for each in batch}) == 1
         longest = max(PLAN.seconds(each, self.clock.now) for each in batch)
         frames = by_second(batch[0].kind, PLAN.seconds(batch[0], self.clock.now))
-        assert len(batch) == 1 or PLAN.fits(frames, longest, len(batch))
+        timed = sum(each.window_kind is not Kind.INTERIM for each in batch)
+        assert len(batch) == 1 or PLAN.fits(frames, longest, len(batch), timed=timed)
 
     def _check_nothing_could_run(self) -> None:
         """An idle worker finds what there is (REC-66)."""

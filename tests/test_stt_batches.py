@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from stt.costs import CostTable
 from stt.events import Kind
 from stt_batches import Batch, BatchOptions, Plan
 from stt_job import Job
@@ -87,15 +90,39 @@ def test_a_window_in_a_batch_is_cheaper_than_alone() -> None:
     """It shares the call and the steps; a tenant is charged as if alone."""
     plan = tiny()
 
-    assert plan.cost(Kind.FINAL, 5.0) == pytest.approx(TINY.batch_s(500, 20, 1))
-    assert plan.cost(Kind.FINAL, 5.0, 8) == pytest.approx(TINY.batch_s(500, 20, 8) / 8)
+    assert plan.cost(Kind.INTERIM, 5.0) == pytest.approx(TINY.batch_s(500, 20, 1))
+    assert plan.cost(Kind.INTERIM, 5.0, 8) == pytest.approx(TINY.batch_s(500, 20, 8) / 8)
     assert plan.work(Kind.FINAL, 5.0) == plan.cost(Kind.FINAL, 5.0)
     assert plan.work(Kind.FINAL, 0.0) == 0.0
 
 
+@pytest.mark.parametrize("kind", [Kind.FINAL, Kind.SPEC, Kind.BULK])
+def test_word_times_are_paid_for_by_every_window_that_has_them(kind: Kind) -> None:
+    """Finals, specs and files are aligned, one by one; interims seldom (REC-67)."""
+    plan, interim = tiny(), Kind.INTERIM
+    untimed = tiny(costs=replace(TINY, align=CostTable().align))
+    align = TINY.align_s(500)
+
+    for batch in (1, 4):
+        assert plan.cost(kind, 5.0, batch) == pytest.approx(untimed.cost(kind, 5.0, batch) + align)
+        assert plan.cost(interim, 5.0, batch) == untimed.cost(interim, 5.0, batch)
+    assert plan.work(kind, 5.0) == pytest.approx(plan.work(interim, 5.0) + align)
+
+
+def test_word_times_count_towards_the_cap() -> None:
+    """Two such finals would take 154 ms, 42 of them for word times; interims share (REC-65)."""
+    plan = tiny(frames=lambda kind, seconds: 1000)
+    finals = [job(str(n), Kind.FINAL, seconds=5.0) for n in range(2)]
+    interims = [job(f"i{n}", seconds=5.0) for n in range(2)]
+
+    assert chosen(finals, plan) == ["0"]
+    assert chosen(interims, plan) == ["i0", "i1"]
+    assert chosen([finals[0], interims[0]], plan) == ["0", "i0"]
+
+
 def test_busy_workers_share_calls_as_far_as_the_cap_allows() -> None:
     """Four finals of a shape meet then, fewer where they would cost too much (REC-74)."""
-    short, long = tiny(), tiny(frames=lambda kind, seconds: 1000)
+    short, long = tiny(), tiny(frames=lambda kind, seconds: 800)
     single = Plan(short.frames, TINY, BatchOptions(max_items=1))
 
     assert short.busy_cost(Kind.FINAL, 5.0) == short.cost(Kind.FINAL, 5.0, 4)

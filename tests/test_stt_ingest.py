@@ -246,7 +246,7 @@ def test_a_batch_costs_no_more_than_the_cap() -> None:
     plan = tiny()
     queue.plan(plan)
     for n in range(8):
-        queue.try_enqueue(job(str(n), Kind.FINAL, seconds=9.5))
+        queue.try_enqueue(job(str(n), seconds=9.5))
 
     sizes = [len(queue.take_now(8)) for _ in range(4)]
 
