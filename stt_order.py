@@ -101,11 +101,11 @@ class Order:
         their share; those that work do not count, for they come back to what is there then.
         """
         finals, interims, bulk = self._ready()
-        pool, most = finals or interims, limit
-        if not pool:
-            pool, most = bulk, min(limit, self._bulk_room)
-        share = -(-(len(finals) + len(interims) or len(bulk)) // (1 + self._idle))
-        batch = Batch(plan, now, min(most, share))
+        pool, takers = finals or interims, 1 + self._idle
+        if not pool and (room := self._bulk_room):
+            pool, takers = bulk, min(takers, room)
+        share = -(-(len(finals) + len(interims) or len(pool)) // takers)
+        batch = Batch(plan, now, min(limit, share))
         self._clocks.rise(job.tenant for job in pool)
         self._fill(batch, pool)
         if finals and len(batch.jobs) == len(finals):
@@ -169,9 +169,12 @@ class Order:
 
     @property
     def _bulk_room(self) -> int:
-        """Bulk jobs that may start: of two workers or more, one stays free for live speech."""
-        running = sum(job.kind is Kind.BULK for job in self._running)
-        return max(0, max(1, self._takers - 1) - running)
+        """Workers that may begin with bulk: of two or more, one stays free for live speech.
+
+        Workers count, not jobs: a call has a cap on its cost, however many windows are in it.
+        """
+        busy = {run.batch for job, run in self._running.items() if job.kind is Kind.BULK}
+        return max(0, max(1, self._takers - 1) - len(busy))
 
     # What becomes of jobs.
 

@@ -393,10 +393,11 @@ def test_audio_that_was_not_wanted_costs_nothing() -> None:
 
 @pytest.mark.parametrize(("takers", "at_once"), [(1, 1), (2, 1), (4, 3)])
 def test_files_leave_one_worker_to_live_speech(takers: int, at_once: int) -> None:
-    """At most takers - 1 bulk jobs run, but always one: a final meets a free worker (REC-63)."""
-    queue = JobQueue(takers=takers)
-    for n in range(6):
-        queue.try_enqueue(job(f"file{n}", Kind.BULK, promised=True))
+    """At most takers - 1 workers run bulk, but always one: a final meets a free one (REC-63)."""
+    queue = JobQueue(takers=takers, clock=Clock())
+    queue.plan(tiny())
+    for n in range(6):  # too long to share a call
+        queue.try_enqueue(job(f"file{n}", Kind.BULK, promised=True, seconds=20.0))
     running = []
     while batch := queue.take_now(8):
         running += batch
@@ -406,7 +407,7 @@ def test_files_leave_one_worker_to_live_speech(takers: int, at_once: int) -> Non
     if takers > 1:
         assert labels(queue.take_now(8)) == ["live"]
     queue.finish(running[0])
-    if takers == 1:  # the final waited for one bulk job, not for two
+    if takers == 1:  # the final waited for one utterance of a file, not for two
         assert labels(queue.take_now(8)) == ["live"]
     else:
         assert labels(queue.take_now(8)) == [f"file{at_once}"]
