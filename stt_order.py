@@ -18,6 +18,8 @@ from stt_batches import Batch, Plan
 from stt_job import FINALS, Job, Lane
 from stt_tenants import TenantClocks
 
+PATIENCE = 10.0  # s that files give way; then they take turns with interims, lest they starve
+
 
 class _Lane:
     """The jobs of one session: what waits, and whether one is with a worker."""
@@ -96,13 +98,16 @@ class Order:
     def take(self, limit: int, now: float, plan: Plan) -> list[Job]:
         """The next batch for one worker, at most ``limit`` jobs; empty when none may be taken.
 
-        Finals first; then interims; then bulk. Jobs of one batch have one shape. While other
-        finals wait, a batch of finals takes nothing else (REC-65). Workers that are idle find
-        their share; those that work do not count, for they come back to what is there then.
+        Finals first; then interims, and bulk that has waited for `PATIENCE`; then other bulk. Jobs
+        of one batch have one shape. While other finals wait, a batch of finals takes nothing else
+        (REC-65). Workers that are idle find their share; those that work do not count, for they
+        come back to what is there then.
         """
         finals, interims, bulk = self._ready()
+        if room := self._bulk_room:
+            interims += [job for job in bulk if now - job.enqueued >= PATIENCE]
         pool, takers = finals or interims, 1 + self._idle
-        if not pool and (room := self._bulk_room):
+        if not pool and room:
             pool, takers = bulk, min(takers, room)
         share = -(-(len(finals) + len(interims) or len(pool)) // takers)
         batch = Batch(plan, now, min(limit, share))

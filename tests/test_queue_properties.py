@@ -129,7 +129,7 @@ class QueueMachine(RuleBasedStateMachine):
         """A client goes."""
         assert self.queue.withdraw_interim((lane,)) is self.interims.pop((lane,), None)
 
-    @rule(seconds=st.floats(0.0, 2.0))
+    @rule(seconds=st.floats(0.0, 2.0) | st.just(12.0))
     def wait(self, seconds: float) -> None:
         """Time passes."""
         self.clock.now += seconds

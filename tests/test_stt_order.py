@@ -6,7 +6,8 @@ import pytest
 
 from stt.events import Kind
 from stt_ingest import JobQueue
-from tests.queue_jobs import Clock, job, labels, tiny
+from stt_order import PATIENCE
+from tests.queue_jobs import Clock, drain, job, labels, tiny
 
 
 @pytest.mark.parametrize(("takers", "sizes"), [(1, [6]), (2, [6]), (3, [3, 3]), (4, [2, 2, 2])])
@@ -34,3 +35,63 @@ def test_a_worker_is_free_for_files_when_its_whole_call_is_done() -> None:
     queue.finish(second)
 
     assert labels(queue.take_now(8)) == ["next"]
+
+
+def live(sessions: int, takers: int, *, file_tenant: str) -> list[float]:
+    """When the utterances of a file were taken, in a minute in which interims always wait.
+
+    Each call takes 0.1 s, and each session has its next interim at once.
+    """
+    clock = Clock(0.0)
+    queue = JobQueue(takers=takers, clock=clock)
+    queue.plan(tiny(max_seconds=0.001))  # a window for each call
+    queue.try_enqueue(job("file", Kind.BULK, tenant=file_tenant, seconds=2.0, promised=True))
+    taken: list[float] = []
+    while clock.now < 60.0:
+        for n in range(sessions):
+            queue.try_enqueue(job(f"s{n}", tenant="live", seconds=3.0, grows=True))
+        running = [each for _ in range(takers) for each in queue.take_now(8)]
+        clock.now += 0.1
+        for each in running:
+            queue.finish(each)
+            if each.kind is Kind.BULK:
+                taken.append(clock.now)
+                queue.try_enqueue(job("file", Kind.BULK, tenant=file_tenant, seconds=2.0))
+    return taken
+
+
+@pytest.mark.parametrize("tenant", ["live", "other"])
+@pytest.mark.parametrize("takers", [1, 2])
+def test_files_get_on_while_interims_always_wait(takers: int, tenant: str) -> None:
+    """After `PATIENCE` a file's utterance takes turns with interims; before, it gives way."""
+    taken = live(4, takers, file_tenant=tenant)
+
+    assert len(taken) == 5
+    assert PATIENCE < taken[0] < PATIENCE + 0.5
+
+
+def test_a_file_that_has_waited_gives_way_to_finals_all_the_same() -> None:
+    """It is ordered among the interims, by tenant clock (REC-63)."""
+    clock = Clock()
+    queue = JobQueue(clock=clock)
+    queue.try_enqueue(job("file", Kind.BULK, tenant="files"))
+    clock.now += PATIENCE
+    queue.try_enqueue(job("interim", tenant="live"))
+    queue.try_enqueue(job("final", Kind.FINAL, tenant="live"))
+
+    assert drain(queue) == ["final", "file", "interim"]
+
+
+def test_files_that_have_waited_leave_a_worker_free() -> None:
+    """Two files, two workers: one call with a file at a time (REC-63)."""
+    clock = Clock()
+    queue = JobQueue(takers=2, clock=clock)
+    queue.plan(tiny(max_seconds=0.001))
+    for n in range(2):
+        queue.try_enqueue(job(f"file{n}", Kind.BULK, tenant="files", seconds=2.0))
+    clock.now += 2 * PATIENCE
+    queue.try_enqueue(job("interim", tenant="live"))
+
+    assert labels(queue.take_now(8)) == ["file0"]
+    assert labels(queue.take_now(8)) == ["interim"]
+    assert queue.take_now(8) == []
