@@ -111,7 +111,9 @@ class Order:
             pool, takers = bulk, min(takers, room)
         share = -(-(len(finals) + len(interims) or len(pool)) // takers)
         batch = Batch(plan, now, min(limit, share))
-        self._clocks.rise(job.tenant for job in pool)
+        # Of all who may be served, not of those who are: interims that wait for finals are owed
+        # what they forgo. Bulk that still gives way is not, or newcomers would get it, too.
+        self._clocks.rise(job.tenant for job in [*finals, *interims] or pool)
         self._fill(batch, pool)
         if finals and len(batch.jobs) == len(finals):
             self._fill(batch, interims)

@@ -95,3 +95,33 @@ def test_files_that_have_waited_leave_a_worker_free() -> None:
     assert labels(queue.take_now(8)) == ["file0"]
     assert labels(queue.take_now(8)) == ["interim"]
     assert queue.take_now(8) == []
+
+
+def test_who_waits_behind_a_flood_of_finals_is_owed_its_share() -> None:
+    """A's finals take the machine; B's interims, which waited, come first afterwards (QM-12)."""
+    queue = JobQueue(clock=Clock())
+    for n in range(5):
+        queue.try_enqueue(job(f"b{n}", tenant="b"))
+        queue.try_enqueue(job(f"final{n}", Kind.FINAL, tenant="a"))
+    for _ in range(5):
+        (taken,) = queue.take_now(1)
+        assert taken.tenant == "a"
+        queue.finish(taken)
+    for n in range(5):
+        queue.try_enqueue(job(f"a{n}", tenant="a"))
+
+    assert drain(queue)[:5] == [f"b{n}" for n in range(5)]
+
+
+def test_what_files_forgo_is_no_credit_for_newcomers() -> None:
+    """Bulk that gives way does not hold the level down: a new tenant starts level (REC-63)."""
+    queue = JobQueue(clock=Clock())
+    queue.try_enqueue(job("file", Kind.BULK, tenant="files"))
+    for n in range(40):
+        queue.try_enqueue(job(f"old{n}", tenant="old"))
+        queue.finish(queue.take_now(1)[0])
+    for n in range(4):
+        queue.try_enqueue(job(f"old/{n}", tenant="old"))
+        queue.try_enqueue(job(f"new/{n}", tenant="new"))
+
+    assert [label[:3] for label in drain(queue)[:6]].count("old") == 3
