@@ -18,6 +18,7 @@ PLACES = ("*.py", "stt/**/*.py", "api/*.py", "stt_client/*.py", "benchmarks/**/*
 
 FLOOR_0 = (
     "stt.events", "stt.errors", "stt.replies", "stt.ids", "stt.addresses", "stt.costs", "stt.mel",
+    "stt.context_setting",
 )  # fmt: skip
 RUNTIME = (
     "session_manager", "stt_batches", "stt_chunks", "stt_ingest", "stt_job", "stt_load",
@@ -62,7 +63,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "app": EVERYTHING,
     "benchmarks": EVERYTHING,
     "stt_client": ("stt_client",),  # it can be taken out of the house
-    "stt_readers": (), "stt_socket": (), "stt_startup": (), "gunicorn_worker": (),
+    "stt_readers": ("stt.context_setting",),
+    "stt_socket": (), "stt_startup": (), "gunicorn_worker": (),
 }  # fmt: skip
 
 WIRE = ("stt_frames", "stt_websocket")
