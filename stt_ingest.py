@@ -55,6 +55,12 @@ class JobQueue:
         with self._lock:
             self._plan = plan
 
+    @property
+    def planned(self) -> Plan:
+        """What is known of the engine."""
+        with self._lock:
+            return self._plan
+
     # Putting jobs in.
 
     def try_enqueue(self, job: Job, *, wait: float = 0.0) -> Admission:
