@@ -50,30 +50,34 @@ class Plan:
 
     def seconds(self, job: Job, now: float) -> float:
         """About how much audio a waiting job has when it is taken at ``now``."""
-        waited = now - job.enqueued if job.grows else 0.0
+        waited = now - job.measured if job.grows else 0.0
         return min(job.seconds + waited, LONGEST)
 
     def shape(self, job: Job, now: float) -> Shape:
         """What a batch has in common. An estimate that is off costs time, never words (REC-70)."""
-        return self.frames(job.kind, self.seconds(job, now)), job.group
+        return self.frames(job.window_kind, self.seconds(job, now)), job.group
 
-    def fits(self, frames: int, seconds: float, batch: int) -> bool:
-        """Whether a call may have so many windows of ``frames``, the longest of ``seconds``."""
-        cost = self.costs.batch_s(frames, TOKENS_PER_SECOND * seconds, batch)
-        return cost <= self.options.max_seconds
+    def fits(self, frames: int, seconds: float, batch: int, *, timed: int = 0) -> bool:
+        """Whether a call may have so many windows of ``frames``, the longest of ``seconds``.
+
+        ``timed``: how many of them want word times; see `wants_times`.
+        """
+        return self._call(frames, seconds, batch, timed) <= self.options.max_seconds
 
     def cost(self, kind: Kind, seconds: float, batch: int = 1) -> float:
         """Predicted engine seconds of one window, among ``batch`` of its shape."""
         if seconds <= 0:
             return 0.0
         frames = self.frames(kind, min(seconds, LONGEST))
-        return self.costs.batch_s(frames, TOKENS_PER_SECOND * seconds, batch) / batch
+        return self._call(frames, seconds, batch, batch * wants_times(kind)) / batch
 
     def busy_cost(self, kind: Kind, seconds: float) -> float:
         """The same when workers are busy: then some of its shape meet, and share a call."""
         most = min(BUSY_BATCH, self.options.max_items)
         frames = self.frames(kind, min(seconds, LONGEST))
-        batch = next((n for n in range(most, 1, -1) if self.fits(frames, seconds, n)), 1)
+        timed = wants_times(kind)
+        sizes = range(most, 1, -1)
+        batch = next((n for n in sizes if self.fits(frames, seconds, n, timed=n * timed)), 1)
         return self.cost(kind, seconds, batch)
 
     def work(self, kind: Kind, seconds: float) -> float:
@@ -82,6 +86,20 @@ class Plan:
         Alone, not in its batch: what a tenant pays does not hang on who else was waiting.
         """
         return self.cost(kind, seconds) or max(seconds, 0.0)
+
+    def _call(self, frames: int, seconds: float, batch: int, timed: int) -> float:
+        """Predicted engine seconds of a call."""
+        costs = self.costs
+        call = costs.batch_s(frames, TOKENS_PER_SECOND * seconds, batch)
+        return call + timed * costs.align_s(frames)
+
+
+def wants_times(kind: Kind) -> bool:
+    """Whether windows of a kind are aligned: most finals are, interims seldom (REC-67).
+
+    Reckoned by kind alone. A client may go without word times, and long interims are cut by theirs.
+    """
+    return kind is not Kind.INTERIM
 
 
 class Batch:
@@ -94,6 +112,7 @@ class Batch:
         self._limit = limit
         self._shape: Shape | None = None  # of the first
         self._longest = 0.0  # s
+        self._timed = 0  # that want word times
 
     def choose(self, pool: Sequence[Job], key: Callable[[Job], object]) -> Iterator[Job]:
         """The jobs of a pool that join, one by one, the least by ``key`` first.
@@ -105,12 +124,13 @@ class Batch:
         while left and len(self.jobs) < self._limit:
             job = min(left, key=key)  # type: ignore[arg-type]
             seconds = max(self._longest, self.plan.seconds(job, self.now))
+            timed = self._timed + wants_times(job.window_kind)
             if self._shape is None:
                 self._shape = self.plan.shape(job, self.now)
                 left = self._alike(left)
-            elif not self.plan.fits(self._shape[0], seconds, len(self.jobs) + 1):
+            elif not self.plan.fits(self._shape[0], seconds, len(self.jobs) + 1, timed=timed):
                 return
-            self._longest = seconds
+            self._longest, self._timed = seconds, timed
             self.jobs.append(job)
             left.remove(job)
             yield job

@@ -32,7 +32,10 @@ class Operations(Protocol):
         """Nothing more belongs to a chunk: its final follows. False: there is nothing to end."""
 
     def endpoint(self, track: Track) -> bool:
-        """End the open utterance now; False when none is open."""
+        """End the open utterance now; False when none is open and no final is awaited.
+
+        So True says that a final follows.
+        """
 
     def repeat(self, chunk_id: str | None) -> bool:
         """Say a chunk's final again, or the newest chunk's. False: there is none."""

@@ -55,6 +55,12 @@ class JobQueue:
         with self._lock:
             self._plan = plan
 
+    @property
+    def planned(self) -> Plan:
+        """What is known of the engine."""
+        with self._lock:
+            return self._plan
+
     # Putting jobs in.
 
     def try_enqueue(self, job: Job, *, wait: float = 0.0) -> Admission:
@@ -76,6 +82,7 @@ class JobQueue:
             dropped = self._make_room(job)
             now = self._clock()
             job.deadline = now + (job.step if job.kind is Kind.INTERIM else FINAL_DEADLINE)
+            job.measured = now
             job.enqueued = now if replaced is None else replaced.enqueued
             self._order.put(job)
             self._work.notify()

@@ -36,6 +36,7 @@ class Job:
     tenant: str
     lane: Lane
     kind: Kind
+    """How urgent it is, and what becomes of it in the queue."""
     window: Callable[[], Window | None]
     """The audio, read when a worker takes the job (AD1); None: not wanted any more."""
     on_done: Callable[[Hypothesis], None]
@@ -54,13 +55,26 @@ class Job:
     """Of an interim: seconds until it is late (recognition REC-63)."""
     group: Hashable = None
     """Only jobs of one group share a batch: task, prompt and beam (recognition REC-65)."""
+    heard_as: Kind | None = None
+    """What its window is to the engine, where that is not the job's own kind; see `window_kind`."""
     size: int = 0
     """Bytes of audio that it alone keeps in memory."""
     label: str = ""
     """For the log: the chunk it is about."""
     enqueued: float = 0.0
+    """When its place was taken; a newer interim inherits that of the one it replaces (QU2)."""
+    measured: float = 0.0
+    """When it had ``seconds`` of audio: at its own enqueueing."""
     deadline: float = 0.0
     waiting: bool = field(default=False, repr=False)
+
+    @property
+    def window_kind(self) -> Kind:
+        """What its window is to the engine: its length, its word times and its cost hang on it.
+
+        A posted chunk gives way like an interim, and is recognised like a final (native QU7).
+        """
+        return self.kind if self.heard_as is None else self.heard_as
 
     @property
     def is_live_interim(self) -> bool:

@@ -18,6 +18,8 @@ from stt_batches import Batch, Plan
 from stt_job import FINALS, Job, Lane
 from stt_tenants import TenantClocks
 
+PATIENCE = 10.0  # s that files give way; then they take turns with interims, lest they starve
+
 
 class _Lane:
     """The jobs of one session: what waits, and whether one is with a worker."""
@@ -96,17 +98,22 @@ class Order:
     def take(self, limit: int, now: float, plan: Plan) -> list[Job]:
         """The next batch for one worker, at most ``limit`` jobs; empty when none may be taken.
 
-        Finals first; then interims; then bulk. Jobs of one batch have one shape. While other
-        finals wait, a batch of finals takes nothing else (REC-65). Workers that are idle find
-        their share; those that work do not count, for they come back to what is there then.
+        Finals first; then interims, and bulk that has waited for `PATIENCE`; then other bulk. Jobs
+        of one batch have one shape. While other finals wait, a batch of finals takes nothing else
+        (REC-65). Workers that are idle find their share; those that work do not count, for they
+        come back to what is there then.
         """
         finals, interims, bulk = self._ready()
-        pool, most = finals or interims, limit
-        if not pool:
-            pool, most = bulk, min(limit, self._bulk_room)
-        share = -(-(len(finals) + len(interims) or len(bulk)) // (1 + self._idle))
-        batch = Batch(plan, now, min(most, share))
-        self._clocks.rise(job.tenant for job in pool)
+        if room := self._bulk_room:
+            interims += [job for job in bulk if now - job.enqueued >= PATIENCE]
+        pool, takers = finals or interims, 1 + self._idle
+        if not pool and room:
+            pool, takers = bulk, min(takers, room)
+        share = -(-(len(finals) + len(interims) or len(pool)) // takers)
+        batch = Batch(plan, now, min(limit, share))
+        # Of all who may be served, not of those who are: interims that wait for finals are owed
+        # what they forgo. Bulk that still gives way is not, or newcomers would get it, too.
+        self._clocks.rise(job.tenant for job in [*finals, *interims] or pool)
         self._fill(batch, pool)
         if finals and len(batch.jobs) == len(finals):
             self._fill(batch, interims)
@@ -116,7 +123,8 @@ class Order:
         """Have a batch take what it can of a pool; all of it is then with the worker."""
         number = next(self._numbers) if not batch.jobs else self._running[batch.jobs[0]].batch
         for job in batch.choose(pool, self._urgency(pool, batch.now)):
-            self._start(job, number, batch.plan.work(job.kind, batch.plan.seconds(job, batch.now)))
+            seconds = batch.plan.seconds(job, batch.now)
+            self._start(job, number, batch.plan.work(job.window_kind, seconds))
 
     def _ready(self) -> tuple[list[Job], list[Job], list[Job]]:
         """What may be taken now: finals, interims, bulk."""
@@ -168,16 +176,19 @@ class Order:
 
     @property
     def _bulk_room(self) -> int:
-        """Bulk jobs that may start: of two workers or more, one stays free for live speech."""
-        running = sum(job.kind is Kind.BULK for job in self._running)
-        return max(0, max(1, self._takers - 1) - running)
+        """Workers that may begin with bulk: of two or more, one stays free for live speech.
+
+        Workers count, not jobs: a call has a cap on its cost, however many windows are in it.
+        """
+        busy = {run.batch for job, run in self._running.items() if job.kind is Kind.BULK}
+        return max(0, max(1, self._takers - 1) - len(busy))
 
     # What becomes of jobs.
 
     def charge(self, job: Job, seconds: float, plan: Plan) -> None:
         """Correct what a running job costs its tenant: it had so many seconds of audio."""
         run = self._running[job]
-        work = plan.work(job.kind, seconds)
+        work = plan.work(job.window_kind, seconds)
         self._clocks.charge(job.tenant, work - run.charged)
         self._running[job] = _Run(run.batch, work)
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from stt.context_setting import ALLOWED, ContextSetting, tidied
+
 T = TypeVar("T")
 L = TypeVar("L", bound=str)
 
@@ -156,17 +158,9 @@ def _read_switch(value: str) -> bool:
 
 
 def _read_context(value: str) -> str:
-    """One length for every kind of window, or one for some kinds; the engine takes it apart."""
-    text = "".join(value.lower().split())
-    lengths = text.split(",") if "=" in text else [f"interim={text}"]
-    kinds = [length.partition("=")[0] for length in lengths]
-    if len(set(kinds)) < len(kinds) or not set(kinds) <= {"interim", "final"}:
-        raise ValueError(value)
-    for length in lengths:
-        least = length.partition("=")[2]
-        if least not in ("auto", "full"):
-            number(0.5, 30).read(least)
-    return text
+    """Looked through here, so that a slip stops the start; the engine asks what it means."""
+    ContextSetting.parse(value)
+    return tidied(value)
 
 
 def _read_origins(value: str) -> tuple[str, ...]:
@@ -190,9 +184,7 @@ def _read_keys(value: str) -> tuple[tuple[str, str], ...]:
 
 
 SWITCH = Reader("1, true, yes, on or 0, false, no, off", _read_switch)
-CONTEXT = Reader(
-    "auto, full, or seconds from 0.5 to 30; or such for a kind: interim=5,final=10", _read_context
-)
+CONTEXT = Reader(ALLOWED, _read_context)
 ORIGINS = Reader("origins such as https://example.org, or * or null, with commas", _read_origins)
 KEYS = Reader("key:tenant pairs with commas, no key twice, no blanks in a key", _read_keys)
 WORD = matching(r"\S+", "one word without blanks")

@@ -65,7 +65,7 @@ class Recording:
         self._samples = samples
         self._seconds = len(samples) / SAMPLE_RATE
         self._stream = SpeechStream(_for_recordings(options))
-        self._group = batch_group(options, kind)
+        self._options = options
         self._tenant = tenant
         self._lane = lane
         self._kind = kind
@@ -139,7 +139,8 @@ class Recording:
             promised=self._begun and self._kind is Kind.BULK,
             yields=self._begun,  # a newer snapshot of the chunk may wait already
             seconds=seconds,
-            group=self._group,
+            group=batch_group(self._options, request.kind),
+            heard_as=request.kind,
             size=self._samples.nbytes,
             label=self._label,
         )

@@ -87,7 +87,7 @@ class Service:
 
     def _begin(self, engine: Engine) -> None:
         options = self.pool_options
-        batch = ON_CPU if getattr(engine, "device", "cpu") == "cpu" else ON_GPU
+        batch = ON_CPU if engine.device == "cpu" else ON_GPU
         if options.max_batch is not None:
             batch = replace(batch, max_items=options.max_batch)
         plan = Plan(engine.frames, engine.costs, batch)

@@ -133,12 +133,9 @@ class Session:
         return True
 
     def endpoint(self, track: Track) -> bool:
-        """End the open utterance now; False when none is open."""
-        with self._step(track) as stream:
-            if stream.idle or track.ending or track.over:
-                return False
-            track.pause()
-        return True
+        """End the open utterance now; False when none is open and no final is awaited."""
+        with self._step(track):
+            return self._pause(track)
 
     def conclude_unheard(self, chunk_id: str) -> None:
         """The final of a chunk without audio; nothing of it comes later (native W5, W6)."""
@@ -286,13 +283,25 @@ class Session:
 
     def _stalled(self) -> None:
         """No audio may have come for a while, in mid-utterance; from the timers."""
-        with self._lock:
-            track = self._fed
-            stalled = track is not None and self._stall.rang(speaking=track.stream.speaking)
-        if track is not None and stalled and self.endpoint(track):
+        track = self._fed
+        if track is None:
+            return
+        with self._step(track) as stream:  # one step: audio after the look would be cut in mid-word
+            newest = track is self._fed
+            ended = newest and self._stall.rang(speaking=stream.speaking) and self._pause(track)
+        if ended:
             log.info("no audio came in mid-utterance", extra={"session_id": self.id})
+        elif not newest:  # audio of another chunk came just now: that one is watched
+            self._stalled()
 
     # Saying; the lock is held.
+
+    def _pause(self, track: Track) -> bool:
+        """Endpoint a track now; False when no final of it can follow, or its end has been told."""
+        if track.stream.idle or track.ending or track.over:
+            return False
+        track.pause()
+        return True
 
     def _tell(self, track: Track, event: Event) -> None:
         said = self._voice.tell(track, event)

@@ -38,7 +38,8 @@ def batch_group(speech: SpeechOptions, kind: Kind) -> Hashable:
     """What the windows of a stream must share with others of their batch (recognition REC-65).
 
     Prompts of one length stand at one place, and the surest way to one length is one text; a final
-    that is decoded anew has a beam of its own. None: the usual, as most streams are.
+    that is decoded anew has a beam of its own. ``kind`` is that of the windows, not of the jobs.
+    None: the usual, as most streams are.
     """
     anew = speech.final == "best" and kind is not Kind.INTERIM
     group = (speech.task, speech.prompt, speech.hotwords, anew)

@@ -72,7 +72,6 @@ class Figures:
             call=max(low - window, 0.0),
             window=window + PYTHON,
             align=self.align or CostTable().align,
-            audio=self.mel,
         )
 
 

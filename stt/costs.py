@@ -32,8 +32,6 @@ class CostTable:
     """Fixed, of each window: features, text, the way through the runtime."""
     align: Points = ((100, 0.0),)
     """Word times of one window, by the feature frames the encoder gets."""
-    audio: float = 0.0
-    """Of each second of audio before it is in a window: log-mel, each frame once."""
 
     def encode_s(self, frames: int) -> float:
         """To encode one window of ``frames`` feature frames."""
@@ -73,7 +71,6 @@ class CostTable:
             call=_seconds(found.get("call", free.call)),
             window=_seconds(found.get("window", free.window)),
             align=_points(found.get("align", free.align)),
-            audio=_seconds(found.get("audio", free.audio)),
         )
 
 

@@ -16,6 +16,7 @@ TINY = CostTable(
     step=((1, 0.0014), (4, 0.0024), (8, 0.0036), (16, 0.0066)),
     call=0.003,
     window=0.001,
+    align=((100, 0.0025), (500, 0.008), (1000, 0.021), (3000, 0.110)),
 )
 """Recognition section 2: tiny, int8, one core."""
 

@@ -12,7 +12,6 @@ TABLE = CostTable(
     call=0.003,
     window=0.001,
     align=((100, 0.002), (500, 0.006)),
-    audio=0.0002,
 )
 
 

@@ -85,7 +85,7 @@ def test_auto_is_what_the_profile_says():
 )
 def test_bad_kinds_are_named(setting):
     """A slip in the form by kind stops the start, too."""
-    with pytest.raises(SettingError, match=r"interim=SECONDS,final=SECONDS"):
+    with pytest.raises(SettingError, match=r"interim=5,final=10$"):
         EncoderContext.parse(setting)
 
 

@@ -63,6 +63,7 @@ class QueueMachine(RuleBasedStateMachine):
                 grows=live,
                 utterance=utterance,
                 size=0 if live else size,
+                heard_as=None if live else Kind.FINAL,
             )
         )
 
@@ -128,7 +129,7 @@ class QueueMachine(RuleBasedStateMachine):
         """A client goes."""
         assert self.queue.withdraw_interim((lane,)) is self.interims.pop((lane,), None)
 
-    @rule(seconds=st.floats(0.0, 2.0))
+    @rule(seconds=st.floats(0.0, 2.0) | st.just(12.0))
     def wait(self, seconds: float) -> None:
         """Time passes."""
         self.clock.now += seconds
@@ -204,19 +205,23 @@ class QueueMachine(RuleBasedStateMachine):
     def _check_batch(self, batch: list[Job]) -> None:
         lanes = [each.lane for running in [*self.running, batch] for each in running]
         assert len(lanes) == len(set(lanes)), "one job of a lane at a time"
-        bulk = [each for running in [*self.running, batch] for each in running]
-        assert sum(each.kind is Kind.BULK for each in bulk) <= TAKERS - 1
+        assert self._bulk([*self.running, batch]) <= TAKERS - 1
         assert len({PLAN.shape(each, self.clock.now) for each in batch}) == 1
         longest = max(PLAN.seconds(each, self.clock.now) for each in batch)
         frames = by_second(batch[0].kind, PLAN.seconds(batch[0], self.clock.now))
-        assert len(batch) == 1 or PLAN.fits(frames, longest, len(batch))
+        timed = sum(each.window_kind is not Kind.INTERIM for each in batch)
+        assert len(batch) == 1 or PLAN.fits(frames, longest, len(batch), timed=timed)
 
     def _check_nothing_could_run(self) -> None:
         """An idle worker finds what there is (REC-66)."""
         busy = {each.lane for batch in self.running for each in batch}
-        bulk = sum(each.kind is Kind.BULK for batch in self.running for each in batch)
+        bulk = self._bulk(self.running)
         for waiting in self._waiting():
             assert waiting.lane in busy or (waiting.kind is Kind.BULK and bulk >= TAKERS - 1)
+
+    def _bulk(self, batches: list[list[Job]]) -> int:
+        """Batches with a file's utterance in them."""
+        return sum(any(each.kind is Kind.BULK for each in batch) for batch in batches)
 
 
 class DropOldestMachine(QueueMachine):

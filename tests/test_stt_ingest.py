@@ -222,13 +222,31 @@ def test_the_shape_is_that_of_the_audio_when_it_is_taken() -> None:
     assert labels(queue.take_now(8)) == ["early", "late"]
 
 
+def test_a_newer_interim_has_its_own_length_at_the_older_ones_place() -> None:
+    """What the older one waited is in the newer one's audio already (AD1, QU2)."""
+    clock = Clock()
+    queue = JobQueue(clock=clock)
+    queue.plan(tiny())
+    queue.try_enqueue(job("a", seconds=1.0, grows=True))
+    clock.now += 3.0
+    queue.try_enqueue(job("b", seconds=5.0, grows=True))
+    queue.try_enqueue(job("a", seconds=4.0, grows=True, label="newer"))
+    clock.now += 1.0
+
+    (taken,) = queue.take_now(1)
+
+    assert taken.label == "newer"
+    assert taken.enqueued == 100.0
+    assert tiny().shape(taken, clock.now) == (500, None)
+
+
 def test_a_batch_costs_no_more_than_the_cap() -> None:
     """Predicted, n * enc(T) + steps * dec(n) stays below 150 ms (REC-65)."""
     queue = JobQueue(clock=Clock())
     plan = tiny()
     queue.plan(plan)
     for n in range(8):
-        queue.try_enqueue(job(str(n), Kind.FINAL, seconds=9.5))
+        queue.try_enqueue(job(str(n), seconds=9.5))
 
     sizes = [len(queue.take_now(8)) for _ in range(4)]
 
@@ -343,6 +361,23 @@ def test_tenants_share_by_engine_time_not_by_number() -> None:
     assert first["s"] >= 3 * first["l"]
 
 
+def test_posted_chunks_are_charged_what_their_windows_cost() -> None:
+    """Also after the correction: they run as finals, however they wait (REC-63, REC-67)."""
+    queue = JobQueue(clock=Clock())
+    queue.plan(tiny(frames=lambda kind, seconds: 100 if kind is Kind.INTERIM else 3000))
+    for n in range(9):
+        queue.try_enqueue(job(f"p{n}", tenant="posts", heard_as=Kind.FINAL))
+        queue.try_enqueue(job(f"l{n}", tenant="live"))
+    order = []
+    for _ in range(9):
+        (taken,) = queue.take_now(1)
+        order.append(taken.label[0])
+        queue.charge(taken, 1.0)
+        queue.finish(taken)
+
+    assert Counter(order) == {"l": 8, "p": 1}
+
+
 def test_audio_that_was_not_wanted_costs_nothing() -> None:
     """A window that was not read is taken off its tenant's clock."""
     queue = JobQueue()
@@ -358,10 +393,11 @@ def test_audio_that_was_not_wanted_costs_nothing() -> None:
 
 @pytest.mark.parametrize(("takers", "at_once"), [(1, 1), (2, 1), (4, 3)])
 def test_files_leave_one_worker_to_live_speech(takers: int, at_once: int) -> None:
-    """At most takers - 1 bulk jobs run, but always one: a final meets a free worker (REC-63)."""
-    queue = JobQueue(takers=takers)
-    for n in range(6):
-        queue.try_enqueue(job(f"file{n}", Kind.BULK, promised=True))
+    """At most takers - 1 workers run bulk, but always one: a final meets a free one (REC-63)."""
+    queue = JobQueue(takers=takers, clock=Clock())
+    queue.plan(tiny())
+    for n in range(6):  # too long to share a call
+        queue.try_enqueue(job(f"file{n}", Kind.BULK, promised=True, seconds=20.0))
     running = []
     while batch := queue.take_now(8):
         running += batch
@@ -371,7 +407,7 @@ def test_files_leave_one_worker_to_live_speech(takers: int, at_once: int) -> Non
     if takers > 1:
         assert labels(queue.take_now(8)) == ["live"]
     queue.finish(running[0])
-    if takers == 1:  # the final waited for one bulk job, not for two
+    if takers == 1:  # the final waited for one utterance of a file, not for two
         assert labels(queue.take_now(8)) == ["live"]
     else:
         assert labels(queue.take_now(8)) == [f"file{at_once}"]

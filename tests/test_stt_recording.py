@@ -17,6 +17,7 @@ from stt.speech.options import SpeechOptions
 from stt_ingest import JobQueue
 from stt_job import Admission, Job, QueueOptions
 from stt_recording import BLOCK, Recording, _digest, _for_recordings
+from stt_submission import batch_group
 from stt_workers import WorkerPool
 from tests.service import WAIT, Facts, held, lengths, running
 from tests.speech import silence, speech
@@ -32,6 +33,19 @@ def recording(queue: JobQueue, samples: Samples, **more: Any) -> Recording:
     fields: dict[str, Any] = {"tenant": "t", "lane": ("file", "1"), "kind": Kind.BULK} | more
     speech = SpeechOptions(kind=fields["kind"])
     return Recording(samples, speech, queue=queue, observer=Facts(), **fields)
+
+
+class Keeping(JobQueue):
+    """A queue that remembers what came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jobs: list[Job] = []
+
+    def try_enqueue(self, job: Job, *, wait: float = 0.0) -> Admission:
+        """As the queue's own."""
+        self.jobs.append(job)
+        return super().try_enqueue(job, wait=wait)
 
 
 def result(heard: Recording) -> Transcription:
@@ -55,6 +69,23 @@ def test_a_recording_is_heard_utterance_by_utterance() -> None:
         engine = core.engine
         assert isinstance(engine, FakeEngine)
         assert list(engine.batches) == [1, 1]
+
+
+@pytest.mark.parametrize("kind", [Kind.INTERIM, Kind.BULK])
+def test_a_recording_is_planned_as_what_the_engine_gets(kind: Kind) -> None:
+    """A posted chunk is displaced as an interim; its window is that of a final (QU7, REC-65)."""
+    for final in ("consistent", "best"):
+        queue = Keeping()
+        options = SpeechOptions(final=final)  # type: ignore[arg-type]
+        fields: dict[str, Any] = {"tenant": "t", "lane": ("http", "t", "1"), "kind": kind}
+
+        Recording(speech(2), options, queue=queue, observer=Facts(), **fields).start()
+
+        (job,) = queue.jobs
+        window = job.window()
+        assert window is not None
+        assert (job.kind, job.window_kind, window.kind) == (kind, Kind.FINAL, Kind.FINAL)
+        assert job.group == batch_group(options, window.kind)
 
 
 def test_silence_needs_no_engine() -> None:

@@ -109,9 +109,9 @@ def test_a_dead_worker_is_noticed() -> None:
     with service(FakeEngine, announce=lambda _: ready.set()) as running:
         assert ready.wait(WAIT)
         running.queue.close()
-        assert running._pool is not None
-        for thread in running._pool._threads:
-            thread.join(WAIT)
+        for thread in threading.enumerate():
+            if thread.name.startswith("stt-worker-"):
+                thread.join(WAIT)
 
         assert running.why_not_ready() == "a worker has died"
 
@@ -173,7 +173,7 @@ def test_batches_fit_the_engine_and_its_device(
 ) -> None:
     """Once it is loaded the queue and the load know its shapes and costs (REC-65, REC-76)."""
     engine, ready = FakeEngine(), threading.Event()
-    engine.device, engine.costs = device, TINY  # type: ignore[attr-defined]
+    engine.device, engine.costs = device, TINY
     with service(
         lambda: engine, announce=lambda _: ready.set(), pool_options=PoolOptions(1, most)
     ) as running:
@@ -181,5 +181,5 @@ def test_batches_fit_the_engine_and_its_device(
 
         running.monitor.accepted(Kind.FINAL, 5.0)
 
-        assert running.queue._plan == Plan(engine.frames, TINY, options)
+        assert running.queue.planned == Plan(engine.frames, TINY, options)
         assert running.monitor.load > 0

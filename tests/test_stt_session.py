@@ -8,6 +8,7 @@ import threading
 import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -901,6 +902,26 @@ def test_finalize_endpoints_the_minted_chunk() -> None:
         assert (other.chunk_id, other.reason) == ("whatever", "unknown")
 
 
+def test_finalize_while_the_final_of_a_minted_chunk_is_awaited() -> None:
+    """The answer is the final that comes, not one before it said again (W33, W5, W7)."""
+    with running() as core:
+        session = core.session(auto_chunk=True)
+        talk(session, speech(1.0))
+        session.handle(Finalize())
+        first = final(session)
+        talk(session, speech(1.5))
+        session.handle(Finalize())
+
+        session.handle(Finalize())
+        said = replies(session, is_final)
+        assert core.queue.join(WAIT)
+
+        finals = [r for r in transcripts([*said, *now_waiting(session)]) if r.is_final]
+        assert [(r.committed, r.chunk_id == first.chunk_id) for r in finals] == [
+            ("one two three", False)
+        ]
+
+
 def test_a_minted_chunk_times_out_too() -> None:
     """A finalize with a held engine is answered after the timeout (W8, W33)."""
     with held(only=Kind.FINAL) as (core, _, gate):
@@ -1013,6 +1034,45 @@ def test_a_stalled_client_gets_the_end_of_its_utterance() -> None:
         assert last.committed == "one two one two three"
         assert last.end == pytest.approx(2.5, abs=0.1)  # times count audio, not the pause
         assert session.usage().received_s == 2.5
+
+
+class Handover:
+    """A lock that has a call made by the timers' thread as soon as that lets go of it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.acquire, self.release = self._lock.acquire, self._lock.release
+        self.call: Callable[[], object] | None = None
+
+    def __enter__(self) -> bool:
+        return self._lock.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        if threading.current_thread().name == "stt-timers" and self.call is not None:
+            call, self.call = self.call, None
+            call()
+
+
+def test_audio_that_comes_while_a_stall_is_dealt_with_is_not_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The look and the end are one step: what comes after it is another utterance (REC-55, AC1)."""
+    lock = Handover()
+    with held() as (core, engine, gate):
+        with monkeypatch.context() as patch:
+            made = SimpleNamespace(Lock=lambda: lock, Condition=threading.Condition)
+            patch.setattr("stt_session.threading", made)
+            session = core.session(stall=0.3)
+        lock.call = lambda: session.handle(AppendAudio(pcm(speech(0.5))))
+        talk(session, speech(0.9), "1", piece=0.9)
+        assert engine.wait_for(1)
+
+        gate.set()
+        ended = transcripts(replies(session, is_speech_final))[-1]
+
+        assert lock.call is None
+        assert ended.end == pytest.approx(0.9, abs=0.1)
 
 
 def test_a_stalled_minted_chunk_gets_its_final() -> None:

@@ -14,6 +14,8 @@ class Engine(Protocol):
 
     name: str
     """For people: engine, model and device, such as ``faster-whisper base int8 on cpu``."""
+    device: str
+    """Where it computes: ``cpu`` or ``cuda``. Batches are larger on a GPU (recognition REC-76)."""
     model: str
     """The model's name or folder."""
     multilingual: bool

@@ -6,10 +6,10 @@ input is many times cheaper; how short it may be is a property of the model. Pur
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 
+from stt.context_setting import ALLOWED, ContextSetting
 from stt.errors import SettingError
 from stt.events import FEATURE_RATE, Kind
 
@@ -17,12 +17,9 @@ FULL = 3000  # feature frames of 30 s, Whisper's training length; one more raise
 MARGIN = 128  # feature frames of padding behind the audio, REC-40; below 64 decoders loop
 MIN_INTERIM = 500  # feature frames, REC-43: the safe default without a profile of the model
 MIN_FINAL = 1000
-LEAST = 0.5  # seconds, the shortest length in use
 
 GRID: tuple[int, ...] = (*range(50, 501, 50), 600, 700, 800, 1000, 1250, 1500, 2000, FULL)
 """The lengths in use (REC-40). Few, because only windows of one length share a batch."""
-
-ALLOWED = f"auto, full, seconds from {LEAST} to 30, or interim=SECONDS,final=SECONDS"
 
 
 def grid(frames: int) -> int:
@@ -49,11 +46,14 @@ class EncoderContext:
         """
         auto = auto or cls()
         try:
-            least = _kinds(setting)
+            least = ContextSetting.parse(setting)
         except ValueError:
             raise SettingError(f"STT_ENCODER_CONTEXT={setting}: must be {ALLOWED}") from None
-        interim = least.get("interim") or auto.min_interim
-        return cls(interim, least.get("final") or auto.min_final, auto.margin)
+        return cls(
+            auto.min_interim if least.interim is None else round(FEATURE_RATE * least.interim),
+            auto.min_final if least.final is None else round(FEATURE_RATE * least.final),
+            auto.margin,
+        )
 
     def length(self, kind: Kind, frames: int) -> int:
         """Feature frames to encode for a window with ``frames`` feature frames of audio."""
@@ -65,30 +65,3 @@ class EncoderContext:
         if kind is Kind.INTERIM:
             return replace(self, min_interim=grid(grid(self.min_interim) + 1))
         return replace(self, min_final=grid(grid(self.min_final) + 1))
-
-
-def _kinds(setting: str) -> dict[str, int | None]:
-    """The minima a setting names, by kind; None: as the profile has it. Raises ValueError."""
-    text = setting.strip().lower()
-    if "=" not in text:
-        return dict.fromkeys(("interim", "final"), _least(text))
-    least: dict[str, int | None] = {}
-    for part in text.split(","):
-        kind, _, value = (field.strip() for field in part.partition("="))
-        if kind not in ("interim", "final") or kind in least:
-            raise ValueError(part)
-        least[kind] = _least(value)
-    return least
-
-
-def _least(text: str) -> int | None:
-    """The minimum one value means, in feature frames. Raises ValueError."""
-    match text:
-        case "auto":
-            return None
-        case "full":
-            return FULL
-    seconds = float(text)
-    if not (math.isfinite(seconds) and LEAST <= seconds <= FULL / FEATURE_RATE):
-        raise ValueError(text)
-    return round(seconds * FEATURE_RATE)

@@ -48,6 +48,7 @@ class FakeEngine:
     """
 
     name = "fake"
+    device = "cpu"
     model = "fake"
     multilingual = True
     languages = frozenset({"de", "en", "es", "fr", "hi", "ja", "zh"})
