@@ -41,6 +41,6 @@ def batch_group(speech: SpeechOptions, kind: Kind) -> Hashable:
     that is decoded anew has a beam of its own. ``kind`` is that of the windows, not of the jobs.
     None: the usual, as most streams are.
     """
-    anew = speech.final == "best" and kind is not Kind.INTERIM
+    anew = speech.final == "best" and kind not in (Kind.INTERIM, Kind.SPEC)
     group = (speech.task, speech.prompt, speech.hotwords, anew)
     return None if group == ("transcribe", "", "", False) else group

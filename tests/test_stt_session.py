@@ -1348,7 +1348,7 @@ def test_the_queue_is_told_how_a_window_will_be() -> None:
     assert interim is not None
     assert (interim.grows, interim.step, interim.promised) == (True, 0.8, False)
     assert interim.seconds == pytest.approx(0.9, abs=0.2)
-    assert (final.kind, final.grows, final.promised) == (Kind.FINAL, False, True)
+    assert (final.kind, final.grows, final.promised) == (Kind.SPEC, False, True)
     assert final.seconds == pytest.approx(1.5, abs=0.4)
     assert final.utterance == interim.utterance == ("1", 0)
     assert final.group == interim.group

@@ -86,5 +86,5 @@ def test_streams_share_a_batch_unless_they_ask_for_something_else() -> None:
     groups = {batch_group(options, Kind.FINAL) for options in asking}
 
     assert batch_group(usual, Kind.FINAL) is None
-    assert batch_group(best, Kind.INTERIM) is None
+    assert batch_group(best, Kind.INTERIM) is batch_group(best, Kind.SPEC) is None
     assert len(groups | {None, batch_group(best, Kind.FINAL)}) == 6
