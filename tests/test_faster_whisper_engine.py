@@ -34,9 +34,14 @@ def loaded(**options) -> FasterWhisperEngine:
 
 
 @pytest.fixture(name="engine", scope="module")
-def _engine():
-    """The demo model with two workers, loaded once."""
-    engine = loaded(num_workers=2)
+def _engine(tmp_path_factory):
+    """The demo model with two workers, loaded once; its lengths are those of REC-43.
+
+    Not those of its profile, which a calibration may change.
+    """
+    profile = tmp_path_factory.mktemp("profile") / "profile.json"
+    ModelProfile().write(profile)
+    engine = loaded(num_workers=2, profile=profile)
     yield engine
     engine.close()
 
@@ -394,7 +399,7 @@ def test_gpu_never_takes_encoder_outputs_through_the_host(engine, spied, monkeyp
 
 def test_second_decode_has_no_previous_text_and_repeats_nothing(engine, spied, monkeypatch):
     """What a client asked for stays; previous text goes, phrases come once (REC-28)."""
-    monkeypatch.setattr(engine, "_looks_wrong", lambda job, *, short: short)
+    monkeypatch.setattr(engine, "_looks_wrong", lambda decoding, *, short: short)
     window = final(
         first("en_short_02.flac"), previous="One two three. " * 30, hotwords="Hark", prompt="George"
     )
@@ -424,7 +429,7 @@ def test_text_that_never_ends_says_so(engine, monkeypatch):
 def test_interims_that_fail_often_get_more_encoder_input(monkeypatch, caplog):
     """More than 5 % second decodes: the minimum of that kind goes up one step (REC-45)."""
     engine = loaded(encoder_context="2")
-    monkeypatch.setattr(engine, "_looks_wrong", lambda job, *, short: short)
+    monkeypatch.setattr(engine, "_looks_wrong", lambda decoding, *, short: short)
     interim = Window(first("en_short_02.flac")[:SAMPLE_RATE], Kind.INTERIM, language="en")
     assert engine.frames(Kind.INTERIM, 0.5) == 200
 
@@ -467,9 +472,9 @@ def test_capped_decode_is_repeated_once_at_30_s(engine, monkeypatch):
     """A text that reaches its token cap on short input is decoded again at 3000 frames (REC-44)."""
     lengths = []
 
-    def spy(model, jobs, length):
+    def spy(model, decodings, length):
         lengths.append(length)
-        return Encoded(model, jobs, length)
+        return Encoded(model, decodings, length)
 
     def few(tokenizer, seconds, *, generous):
         return 100 if generous else 3

@@ -30,7 +30,7 @@ from stt.engines.models import ModelSource
 from stt.engines.options import EngineOptions
 from stt.engines.profile import ModelProfile
 from stt.engines.whisper_decoder import Decoder
-from stt.engines.whisper_job import Job, grouped
+from stt.engines.whisper_decoding import Decoding, grouped
 from stt.engines.whisper_loading import load
 from stt.errors import EngineError
 from stt.events import FEATURE_RATE, Hypothesis, Kind, Task, Window
@@ -139,15 +139,16 @@ class FasterWhisperEngine:
 
     def _transcribe(self, batch: Sequence[Window]) -> list[Hypothesis]:
         """Recognise windows of equal encoder length together; what looks wrong, again at 30 s."""
-        jobs = [self._hear(window) for window in batch]
-        wrong: list[Job] = []
-        for length, group in grouped((job for job in jobs if job.frames), self._length).items():
+        decodings = [self._hear(window) for window in batch]
+        wrong: list[Decoding] = []
+        heard = [decoding for decoding in decodings if decoding.frames]
+        for length, group in grouped(heard, self._length).items():
             encoded = self._decoder.decode(group, length)
-            doubtful = [job for job in group if self._looks_wrong(job, short=length < FULL)]
-            for job in group:
-                self._context.note(job.window.kind, length, retried=job in doubtful)
+            doubtful = [one for one in group if self._looks_wrong(one, short=length < FULL)]
+            for one in group:
+                self._context.note(one.window.kind, length, retried=one in doubtful)
             if self.word_times:
-                self._decoder.align([job for job in group if job not in doubtful], encoded)
+                self._decoder.align([one for one in group if one not in doubtful], encoded)
             wrong += doubtful
         if wrong:
             encoded = self._decoder.decode(wrong, FULL, again=True)
@@ -155,33 +156,34 @@ class FasterWhisperEngine:
                 self._decoder.align(wrong, encoded)
         with self._lock:
             self.short_context_retries += len(wrong)
-        return [_hypothesis(job) for job in jobs]
+        return [_hypothesis(decoding) for decoding in decodings]
 
-    def _hear(self, window: Window) -> Job:
+    def _hear(self, window: Window) -> Decoding:
         """Log-mel of the window alone, computed here where the window does not bring it."""
         features = window.features
         if features is None:
             features = window_log_mel(window.samples, self.n_mels)
-        return Job(window, whisper_features.scaled(features))
+        return Decoding(window, whisper_features.scaled(features))
 
-    def _length(self, job: Job) -> int:
-        return self._context.length(job.window.kind, job.frames)
+    def _length(self, decoding: Decoding) -> int:
+        return self._context.length(decoding.window.kind, decoding.frames)
 
     @staticmethod
-    def _looks_wrong(job: Job, *, short: bool) -> bool:
+    def _looks_wrong(decoding: Decoding, *, short: bool) -> bool:
         """Whether to decode once more: the guard of short encoder input (REC-44).
 
         A text that was cut off is decoded again even at 30 s, with more tokens. A score that is no
         number is not: its loop would only be repeated (API-07). Nor is the first interim of an
         utterance for being unsure: its word or two are half heard, and the next one hears more.
         """
-        if math.isnan(job.average_logprob):
+        if math.isnan(decoding.average_logprob):
             return False
-        window = job.window
+        window = decoding.window
         begun = window.kind is not Kind.INTERIM or window.seconds >= FEW_WORDS
-        unsure = job.average_logprob < UNSURE and job.no_speech_probability <= SILENT and begun
-        repeats = _compression_ratio(job.pieces.text) > REPEATS
-        return job.capped or (short and (unsure or repeats))
+        silent = decoding.no_speech_probability > SILENT
+        unsure = decoding.average_logprob < UNSURE and not silent and begun
+        repeats = _compression_ratio(decoding.pieces.text) > REPEATS
+        return decoding.capped or (short and (unsure or repeats))
 
     def _tokenizer(self, task: Task, language: str) -> Tokenizer:
         """faster-whisper's tokenizer of a task and language; threads share it."""
@@ -207,17 +209,17 @@ def _compression_ratio(text: str) -> float:
     return len(data) / len(zlib.compress(data))
 
 
-def _hypothesis(job: Job) -> Hypothesis:
-    if not job.frames:  # not one feature frame of audio: nothing was decoded
-        return Hypothesis(job.window.prefix, language=job.window.language)
-    text = job.pieces.text
+def _hypothesis(decoding: Decoding) -> Hypothesis:
+    if not decoding.frames:  # not one feature frame of audio: nothing was decoded
+        return Hypothesis(decoding.window.prefix, language=decoding.window.language)
+    text = decoding.pieces.text
     return Hypothesis(
         text=text,
-        words=job.words,
-        language=job.language,
-        language_probability=job.language_probability,
-        no_speech_probability=job.no_speech_probability,
-        average_logprob=job.average_logprob,
+        words=decoding.words,
+        language=decoding.language,
+        language_probability=decoding.language_probability,
+        no_speech_probability=decoding.no_speech_probability,
+        average_logprob=decoding.average_logprob,
         compression_ratio=_compression_ratio(text) if text else 1.0,
-        capped=job.capped,
+        capped=decoding.capped,
     )
