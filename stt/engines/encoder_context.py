@@ -17,10 +17,9 @@ FULL = 3000  # feature frames of 30 s, Whisper's training length; one more raise
 MARGIN = 128  # feature frames of padding behind the audio, REC-40; below 64 decoders loop
 MIN_INTERIM = 500  # feature frames, REC-43: the safe default without a profile of the model
 MIN_FINAL = 1000
-LEAST = 0.5  # seconds, the shortest length in use
-
 GRID: tuple[int, ...] = (*range(50, 501, 50), 600, 700, 800, 1000, 1250, 1500, 2000, FULL)
 """The lengths in use (REC-40). Few, because only windows of one length share a batch."""
+LEAST = GRID[0] / FEATURE_RATE  # seconds
 
 ALLOWED = f"auto, full, seconds from {LEAST} to 30, or interim=SECONDS,final=SECONDS"
 

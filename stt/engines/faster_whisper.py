@@ -33,15 +33,21 @@ from stt.engines.whisper_decoder import Decoder
 from stt.engines.whisper_decoding import Decoding, grouped
 from stt.engines.whisper_loading import load
 from stt.errors import EngineError
-from stt.events import FEATURE_RATE, Hypothesis, Kind, Task, Window
+from stt.events import (
+    FEATURE_RATE,
+    GARBLED_RATIO,
+    LOW_LOGPROB,
+    NO_SPEECH_PROBABILITY,
+    Hypothesis,
+    Kind,
+    Task,
+    Window,
+)
 from stt.mel import window_log_mel
 
 log = logging.getLogger("stt.engines")
 
 LONGEST = 30  # seconds of audio in a window
-REPEATS = 2.4  # compression ratio above which a text repeats itself (openai/whisper, REC-44)
-UNSURE = -1.0  # mean log probability below which a decode has failed (the same)
-SILENT = 0.6  # no-speech probability that explains an unsure decode (the same)
 FEW_WORDS = 2.0  # s of an interim's window, below which a word or two are improbable by nature
 
 
@@ -180,9 +186,9 @@ class FasterWhisperEngine:
             return False
         window = decoding.window
         begun = window.kind is not Kind.INTERIM or window.seconds >= FEW_WORDS
-        silent = decoding.no_speech_probability > SILENT
-        unsure = decoding.average_logprob < UNSURE and not silent and begun
-        repeats = _compression_ratio(decoding.pieces.text) > REPEATS
+        silent = decoding.no_speech_probability > NO_SPEECH_PROBABILITY
+        unsure = decoding.average_logprob < LOW_LOGPROB and not silent and begun
+        repeats = _compression_ratio(decoding.pieces.text) > GARBLED_RATIO
         return decoding.capped or (short and (unsure or repeats))
 
     def _tokenizer(self, task: Task, language: str) -> Tokenizer:
