@@ -31,9 +31,9 @@ UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 UNDECODED = "\ufffd"
 """Stands in a text for bytes that are no character, as when a token is part of one."""
 
-# Whisper's own thresholds (openai/whisper transcribe.py), for the fields of Hypothesis. Measured with
-# the demo model: speech, short and noisy pieces included, has a no-speech probability below 0.01;
-# silence, noise, a tone and a hum come out as empty text.
+# Whisper's own thresholds (openai/whisper transcribe.py), for the fields of Hypothesis. Measured
+# with the demo model: speech, short and noisy pieces included, has a no-speech probability below
+# 0.01; silence, noise, a tone and a hum come out as empty text.
 NO_SPEECH_PROBABILITY = 0.6  # above it, an improbable text is none: nobody spoke
 LOW_LOGPROB = -1.0  # mean log probability below which a text is improbable
 GARBLED_RATIO = 2.4  # compression above which a text repeats itself

@@ -16,7 +16,7 @@ import logging
 import math
 import threading
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -80,7 +80,10 @@ class FasterWhisperEngine:
         self.languages = self._known_languages()
         self.n_mels: int = self._whisper.model.n_mels
         self.short_context_retries = 0
-        """Windows that were decoded again, at 30 s (``short_context_retry_total``, REC-44)."""
+        """Short windows that were decoded again, at 30 s (``short_context_retry_total``, REC-44).
+
+        Not those that had 30 s before: their context was not short.
+        """
         english = self._tokenizer("transcribe", "en")
         suppressed = whisper_prompt.suppressed(english)
         self._decoder = self.decoder(
@@ -144,25 +147,43 @@ class FasterWhisperEngine:
             )
 
     def _transcribe(self, batch: Sequence[Window]) -> list[Hypothesis]:
-        """Recognise windows of equal encoder length together; what looks wrong, again at 30 s."""
+        """Recognise windows of equal encoder length together; what looks wrong, again at 30 s.
+
+        A text that was cut off is decoded again even at 30 s, with more tokens.
+        """
         decodings = [self._hear(window) for window in batch]
-        wrong: list[Decoding] = []
+        wrong: dict[Decoding, int] = {}  # and the length it was encoded at
         heard = [decoding for decoding in decodings if decoding.frames]
         for length, group in grouped(heard, self._length).items():
             encoded = self._decoder.decode(group, length)
-            doubtful = [one for one in group if self._looks_wrong(one, short=length < FULL)]
-            for one in group:
-                self._context.note(one.window.kind, length, retried=one in doubtful)
+            doubtful = [
+                one for one in group if self._looks_wrong(one) and (length < FULL or one.capped)
+            ]
+            good = [one for one in group if one not in doubtful]
             if self.word_times:
-                self._decoder.align([one for one in group if one not in doubtful], encoded)
-            wrong += doubtful
+                self._decoder.align(good, encoded)
+            for one in good:
+                self._context.note(one.window.kind, length, helped=False)
+            wrong |= dict.fromkeys(doubtful, length)
         if wrong:
-            encoded = self._decoder.decode(wrong, FULL, again=True)
-            if self.word_times:
-                self._decoder.align(wrong, encoded)
-        with self._lock:
-            self.short_context_retries += len(wrong)
+            self._decode_again(wrong)
         return [_hypothesis(decoding) for decoding in decodings]
+
+    def _decode_again(self, wrong: Mapping[Decoding, int]) -> None:
+        """Decode windows at 30 s that looked wrong at the length they are given with (REC-44).
+
+        One that looks wrong there, too, says nothing of its length: it is noise, or mumbled.
+        """
+        decodings = list(wrong)
+        encoded = self._decoder.decode(decodings, FULL, again=True)
+        if self.word_times:
+            self._decoder.align(decodings, encoded)
+        short = {one: length for one, length in wrong.items() if length < FULL}
+        for one, length in short.items():
+            if not self._looks_wrong(one):
+                self._context.note(one.window.kind, length, helped=True)
+        with self._lock:
+            self.short_context_retries += len(short)
 
     def _hear(self, window: Window) -> Decoding:
         """Log-mel of the window alone, computed here where the window does not bring it."""
@@ -175,12 +196,11 @@ class FasterWhisperEngine:
         return self._context.length(decoding.window.kind, decoding.frames)
 
     @staticmethod
-    def _looks_wrong(decoding: Decoding, *, short: bool) -> bool:
-        """Whether to decode once more: the guard of short encoder input (REC-44).
+    def _looks_wrong(decoding: Decoding) -> bool:
+        """Whether its text is cut off, repeats itself or is improbable: the guard (REC-44).
 
-        A text that was cut off is decoded again even at 30 s, with more tokens. A score that is no
-        number is not: its loop would only be repeated (API-07). Nor is the first interim of an
-        utterance for being unsure: its word or two are half heard, and the next one hears more.
+        A score that is no number is not: its loop would only be repeated (API-07). Nor is the first
+        interim of an utterance improbable: its word or two are half heard, the next hears more.
         """
         if math.isnan(decoding.average_logprob):
             return False
@@ -189,7 +209,7 @@ class FasterWhisperEngine:
         silent = decoding.no_speech_probability > NO_SPEECH_PROBABILITY
         unsure = decoding.average_logprob < LOW_LOGPROB and not silent and begun
         repeats = _compression_ratio(decoding.pieces.text) > GARBLED_RATIO
-        return decoding.capped or (short and (unsure or repeats))
+        return decoding.capped or unsure or repeats
 
     def _tokenizer(self, task: Task, language: str) -> Tokenizer:
         """faster-whisper's tokenizer of a task and language; threads share it."""
