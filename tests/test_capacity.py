@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -135,36 +134,63 @@ def test_silence_is_heard_as_no_text():
 def test_costs_add_the_service_to_the_model():
     """Each window of a call, one row of steps for all, word times where they are wanted."""
     costs = Costs(
-        CostTable(encode=((100, 1.0),), step=((1, 0.1), (2, 0.2)), call=5.0, window=0.5),
-        align=((100, 3.0),),
+        CostTable(
+            encode=((100, 1.0),),
+            step=((1, 0.1), (2, 0.2)),
+            call=5.0,
+            window=0.5,
+            align=((100, 3.0),),
+            audio=0.02,
+        ),
         call=2.0,
         window=0.25,
+        front_end=0.01,
     )
+    slowed = costs.slowed(2.0)
 
     assert costs.call_s() == 7.0
     assert costs.batch_s(100, 10, [True, False]) == pytest.approx(2 * 1.75 + 10 * 0.2 + 3.0)
-    assert costs.slowed(2.0).batch_s(100, 10, [True]) == pytest.approx(
-        2 * costs.batch_s(100, 10, [True])
-    )
+    assert costs.hearing_s() == pytest.approx(0.03)
+    assert slowed.batch_s(100, 10, [True]) == pytest.approx(2 * costs.batch_s(100, 10, [True]))
+    assert slowed.call_s() == 14.0
+    assert slowed.hearing_s() == pytest.approx(0.06)
+
+
+def test_a_slower_machine_is_slower_in_every_field():
+    """The queue plans with the table alone, so none of its fields may be left out."""
+    for name, slow in asdict(TINY.slowed(2.0).table).items():
+        fast = getattr(TINY.table, name)
+        assert slow == (
+            2 * fast if isinstance(fast, float) else tuple((at, 2 * cost) for at, cost in fast)
+        )
 
 
 def test_costs_come_from_a_measured_table(tmp_path):
-    """The fields of a CostTable, as JSON."""
+    """A CostTable, as JSON; all of it counts."""
     file = tmp_path / "costs.json"
-    file.write_text(
-        json.dumps({"encode": [[100, 0.1]], "step": [[1, 0.2]], "call": 0.3, "window": 0.4})
-    )
+    table = CostTable(((100, 0.1),), ((1, 0.2),), 0.3, 0.4, ((100, 0.5),), 0.006)
+    file.write_text(table.to_json())
 
     costs = named(str(file))
 
-    assert costs.table == CostTable(((100, 0.1),), ((1, 0.2),), 0.3, 0.4)
-    assert costs.align[0][1] == pytest.approx(TINY.align[0][1] * 0.5 / 0.0172)
+    assert costs.table == table
+    assert costs.batch_s(100, 1, [True]) - costs.batch_s(100, 1, [False]) == pytest.approx(0.5)
     assert named("base") is BASE
 
 
-@pytest.mark.parametrize("text", ["{}", "nothing", '{"encode": 1, "step": 2}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "nothing",
+        '{"encode": 1, "step": 2}',
+        '{"encode": [[100, 0.1]]}',
+        '{"encode": [[100, -0.1]], "step": [[1, 0.2]]}',
+        '{"encode": [[200, 0.2], [100, 0.1]], "step": [[1, 0.2]]}',
+    ],
+)
 def test_a_bad_cost_table_is_refused(tmp_path, text):
-    """With the file's name."""
+    """With the file's name: no encoder, no decoder, costs below nothing, sizes in no order."""
     file = tmp_path / "costs.json"
     file.write_text(text)
 

@@ -81,7 +81,7 @@ def summed(
     told = [one for speaker in speakers for one in speaker.account.told if start <= one.at < end]
     finals = [one for one in told if one.is_final]
     inside = [call for call in work if start <= call.at < end]
-    cpu = sum(call.cpu for call in inside) + len(everybody) * costs.front_end * (end - start)
+    cpu = sum(call.cpu for call in inside) + len(everybody) * costs.hearing_s() * (end - start)
     speech = _speech(everybody, span)
     accounts = [speaker.account for speaker in speakers]
     return Outcome(

@@ -84,7 +84,7 @@ class _Simulation:
         self._speakers: list[Speaker] = []
         self._of: dict[tuple[str, ...], Speaker] = {}
         self._work: list[Work] = []
-        front = sum(crowd.values()) * setup.costs.front_end / setup.workers
+        front = sum(crowd.values()) * setup.costs.hearing_s() / setup.workers
         if front > MOST_FRONT_END:
             raise ValueError(f"hearing {sum(crowd.values())} sessions takes more than the cores")
         self._share = 1.0 - front  # of a core that is left for its worker
