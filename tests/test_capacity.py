@@ -17,7 +17,7 @@ from benchmarks.capacity.simulation import Setup, recordings, simulate
 from benchmarks.capacity.work import Piece, Work, call_s, shares
 from stt.costs import CostTable
 from stt.events import SAMPLE_RATE, Kind, Window
-from stt_job import Job
+from stt_job import Job, QueueOptions
 
 SMALL = Setup(seconds=15.0, warm_up=3.0)
 CROWDED = replace(SMALL, workers=2)
@@ -247,6 +247,18 @@ def test_a_lone_session_is_served_at_once_and_right():
     assert broken(alone, SMALL) == []
     assert all(0.55 < delay < 0.9 for delay in alone.final)
     assert 0 < alone.utilisation < 0.2
+
+
+@pytest.mark.parametrize("overflow", ["reject", "drop_oldest"])
+def test_a_full_queue_costs_interims_never_finals(overflow):
+    """The owner of what the queue refuses or displaces is told, and goes on (native QU2, AD4)."""
+    full = replace(SMALL, costs=TINY.slowed(8.0), queue=QueueOptions(max_jobs=2, overflow=overflow))
+
+    crowd = simulate(full, {"a": 5})["a"]
+    roomy = simulate(replace(full, queue=SMALL.queue), {"a": 5})["a"]
+
+    assert (crowd.lost, crowd.out_of_order, crowd.changed, crowd.wrong) == (0, 0, 0, 0)
+    assert crowd != roomy  # the bound was felt
 
 
 def test_work_that_costs_more_takes_longer():

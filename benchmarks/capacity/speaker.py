@@ -10,9 +10,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import cast
 
 from benchmarks.capacity.recording import Recording
-from stt.errors import Dropped, STTError, Superseded
+from stt.errors import STTError
 from stt.events import (
     SAMPLE_RATE,
     Event,
@@ -30,9 +31,26 @@ from stt.speech.options import SpeechOptions
 from stt.speech.stream import SpeechStream
 from stt_ingest import JobQueue
 from stt_job import Job
-from stt_submission import batch_group
+from stt_submission import batch_group, submit
+from stt_surroundings import SessionObserver
 
 SLACK = 0.2  # s by which a final's times may miss those of its words
+
+
+class _Unheard:
+    """Takes no notice of what ``submit`` tells: an account says more."""
+
+    def job_accepted(self, kind: Kind, seconds: float) -> None:
+        """The queue took it."""
+
+    def job_refused(self, code: str) -> None:
+        """Its utterance gets no text, which the account sees."""
+
+    def replaced(self) -> None:
+        """A newer window of the same audio is there."""
+
+
+UNHEARD = cast(SessionObserver, _Unheard())  # submit tells a session's observer no more than these
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +159,9 @@ class Speaker:
             group=batch_group(self._options, request.kind),
         )
         try:
-            admission = self._queue.try_enqueue(job)
+            submit(job, self._queue, UNHEARD)
         except STTError as error:
             self._fail(request, error)
-            return
-        if admission.replaced is not None:
-            admission.replaced.on_error(Superseded())
-        for victim in admission.dropped:
-            victim.on_error(Dropped())
 
     def _window(self, request: Request) -> Window | None:
         return self._stream.window(request)
