@@ -6,7 +6,6 @@ puts its requests into the real queue. All times are seconds of the simulation.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -109,7 +108,8 @@ class Speaker:
         self._endpoints: dict[int, float] = {}
         self._committed: dict[int, str] = {}
         self._last_final = -1
-        self._hung_up = math.inf  # seconds of the stream
+        self._hung_up = False
+        self._cut_off: int | None = None  # the utterance that hanging up ended
 
     def speak(self, seconds: float) -> None:
         """The next piece of audio has come in."""
@@ -121,7 +121,7 @@ class Speaker:
 
     def hang_up(self) -> None:
         """No more audio: the open utterance gets its final, cut off as it is."""
-        self._hung_up = self._stream.received
+        self._hung_up = True
         self._stream.receive_end()
         self._step()
 
@@ -181,6 +181,8 @@ class Speaker:
                 account.utterances += 1
             case SpeechEnded():
                 self._endpoints[event.utterance] = now
+                if self._hung_up:
+                    self._cut_off = event.utterance
             case Interim():
                 self._keep_to(event.utterance, event.committed)
                 self._committed[event.utterance] = event.committed
@@ -208,7 +210,7 @@ class Speaker:
         start, end = origin + final.start - SLACK, origin + final.end + SLACK
         words = self.recording.between(start, end)
         inside = [word for word in words if word.start >= start and word.end <= end]
-        is_whole = final.start > SLACK and final.end < self._hung_up
+        is_whole = final.start > SLACK and final.utterance != self._cut_off
         self.account.wrong += is_whole and [word.text for word in inside] != final.text.split()
         spoken = self.recording.last_end(end) - self._shift
         fired = self._endpoints.pop(final.utterance, now)
