@@ -143,24 +143,23 @@ def build_service(settings: Settings, metrics: Metrics, engine: Engine | None) -
 
 def _loaded(settings: Settings, engine: Engine | None) -> Engine:
     """What recognises speech; with it what hears it, so that the first session need not wait."""
-    engine = _engine(settings) if engine is None else engine
+    if engine is None:
+        engine = create_engine(settings.engine, engine_options(settings))
     if settings.vad == "hybrid":
         Silero()
     return engine
 
 
-def _engine(settings: Settings) -> Engine:
-    return create_engine(
-        settings.engine,
-        EngineOptions(
-            model=settings.model,
-            device=settings.device,
-            compute_type=settings.compute_type,
-            num_workers=settings.num_workers,
-            encoder_context=settings.encoder_context,
-            profile=None if settings.model_profile is None else Path(settings.model_profile),
-            fake_delay=settings.fake_delay_ms / 1000,
-        ),
+def engine_options(settings: Settings) -> EngineOptions:
+    """What the settings say of the engine."""
+    return EngineOptions(
+        model=settings.model,
+        device=settings.device,
+        compute_type=settings.compute_type,
+        num_workers=settings.num_workers,
+        encoder_context=settings.encoder_context,
+        profile=None if settings.model_profile is None else Path(settings.model_profile),
+        fake_delay=settings.fake_delay_ms / 1000,
     )
 
 

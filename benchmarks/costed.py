@@ -10,22 +10,16 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app import create_app
+from app import create_app, engine_options
 from benchmarks.scripted_engine import ScriptedEngine
 from stt.engines.models import find_model
-from stt.engines.options import DEMO_MODEL, EngineOptions
+from stt.engines.options import DEMO_MODEL
 from stt_config import Settings
 
 
 def costed_engine(settings: Settings) -> ScriptedEngine:
     """The engine the settings describe. Raises SettingError."""
-    options = EngineOptions(
-        model=settings.model,
-        device=settings.device,
-        compute_type=settings.compute_type,
-        num_workers=settings.num_workers,
-        encoder_context=str(settings.encoder_context),
-    )
+    options = engine_options(settings)
     return ScriptedEngine(find_model(options.model, demo=DEMO_MODEL), options)
 
 

@@ -20,7 +20,7 @@ from stt.engines.faster_whisper import FasterWhisperEngine
 from stt.engines.models import ModelSource
 from stt.engines.options import EngineOptions
 from stt.engines.whisper_decoder import Decoder
-from stt.engines.whisper_job import Job
+from stt.engines.whisper_decoding import Decoding
 from stt.engines.whisper_prompt import POSITIONS
 from stt.events import Hypothesis, Window
 
@@ -51,10 +51,10 @@ def count_on(window: Window) -> str:
 class ForcingDecoder(Decoder):
     """Decodes a window's prefix and its end mark, and no further."""
 
-    def _prepare(self, job: Job, length: int, *, again: bool) -> None:
-        super()._prepare(job, length, again=again)
-        job.steps = len(job.prompt.prefix) + 1
-        job.cap = POSITIONS  # what comes after is no loop but the rest of the batch
+    def _prepare(self, decoding: Decoding, length: int, *, again: bool) -> None:
+        super()._prepare(decoding, length, again=again)
+        decoding.steps = len(decoding.prompt.prefix) + 1
+        decoding.cap = POSITIONS  # what comes after is no loop but the rest of the batch
 
 
 class ScriptedEngine(FasterWhisperEngine):
@@ -89,6 +89,6 @@ class ScriptedEngine(FasterWhisperEngine):
         return answer if isinstance(answer, Hypothesis) else hypothesis_of(answer, window)
 
     @staticmethod
-    def _looks_wrong(job: Job, *, short: bool) -> bool:  # noqa: ARG004  of the parent
+    def _looks_wrong(decoding: Decoding) -> bool:  # noqa: ARG004  of the parent
         """The guard is off: all that a random model writes looks wrong."""
         return False

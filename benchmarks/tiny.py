@@ -7,6 +7,7 @@ ways hear the same recordings in the same run.
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 import time
@@ -125,6 +126,11 @@ def together(files: Sequence[Recording], model: Path) -> float:
     return (shared / SESSIONS + own) / speech(files)
 
 
+def step_ends(length: float) -> list[float]:
+    """The seconds of an utterance that are decoded: up to each step, then all of them."""
+    return [STEP * at for at in range(1, math.ceil(length / STEP))] + [length]
+
+
 def every_step(files: Sequence[Recording], model: Path, *, beam: int) -> float:
     """CPU s per s of speech of the usual way: what was said so far, decoded anew at each step.
 
@@ -135,9 +141,8 @@ def every_step(files: Sequence[Recording], model: Path, *, beam: int) -> float:
     begun = time.process_time()
     for file in files:
         for spoken in file.utterances:
-            start, length = spoken.start, spoken.end - spoken.start
-            ends = [STEP * (at + 1) for at in range(int(length / STEP))] + [length]
-            for end in ends:
+            start = spoken.start
+            for end in step_ends(spoken.end - start):
                 first, last = round(start * SAMPLE_RATE), round((start + end) * SAMPLE_RATE)
                 segments, _ = whisper.transcribe(
                     file.samples[first:last],

@@ -28,6 +28,16 @@ Features: TypeAlias = NDArray[np.float32]
 UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Written without spaces: words are characters, and texts are joined as they are (REC-13)."""
 
+UNDECODED = "\ufffd"
+"""Stands in a text for bytes that are no character, as when a token is part of one."""
+
+# Whisper's own thresholds (openai/whisper transcribe.py), for the fields of Hypothesis. Measured
+# with the demo model: speech, short and noisy pieces included, has a no-speech probability below
+# 0.01; silence, noise, a tone and a hum come out as empty text.
+NO_SPEECH_PROBABILITY = 0.6  # above it, an improbable text is none: nobody spoke
+LOW_LOGPROB = -1.0  # mean log probability below which a text is improbable
+GARBLED_RATIO = 2.4  # compression above which a text repeats itself
+
 Task: TypeAlias = Literal["transcribe", "translate"]
 
 FinalChoice: TypeAlias = Literal["consistent", "best"]
@@ -112,7 +122,7 @@ class Hypothesis:
     no_speech_probability: float = 0.0
     average_logprob: float = 0.0
     compression_ratio: float = 1.0
-    """Bytes over zlib bytes: above 2.4 the text repeats itself (openai/whisper decoding.py)."""
+    """Bytes over zlib bytes; see ``GARBLED_RATIO``."""
     capped: bool = False
     """It reached the most tokens a window of this length may have: a loop, most likely (REC-15)."""
 

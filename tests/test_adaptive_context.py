@@ -1,4 +1,4 @@
-"""Encoder lengths that grow where short input fails (stt/engines/adaptive_context.py)."""
+"""Encoder lengths that go up where short input fails (stt/engines/adaptive_context.py)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from stt.engines.adaptive_context import AdaptiveContext
-from stt.engines.encoder_context import EncoderContext
+from stt.engines.adaptive_context import CLEAN, LONGEST, AdaptiveContext
+from stt.engines.encoder_context import EncoderContext, grid
 from stt.events import Kind
 
 
@@ -19,9 +19,10 @@ def _context():
 
 
 def note(context, kind, retries, windows):
-    """Some windows, the first of them decoded again."""
+    """Some windows as short as their kind may be, the first of them helped by 30 s."""
     for number in range(windows):
-        context.note(kind, 200, retried=number < retries)
+        length = grid(context.context.least(kind))
+        context.note(kind, length, helped=number < retries)
 
 
 def test_few_retries_change_nothing(context):
@@ -70,10 +71,10 @@ def test_all_but_interims_count_as_finals(context, kind):
 
 
 def test_thirty_seconds_are_the_end(context):
-    """Windows in full context neither count nor move anything (API-08)."""
+    """Windows in full context move nothing up (API-08)."""
     full = AdaptiveContext(EncoderContext(3000, 2000))
     for _ in range(100):
-        full.note(Kind.FINAL, 3000, retried=True)
+        full.note(Kind.FINAL, 3000, helped=True)
     assert full.context == EncoderContext(3000, 2000)
 
     note(full, Kind.FINAL, 6, 6)
@@ -87,3 +88,83 @@ def test_threads_move_it_once(context):
         list(pool.map(lambda _: note(context, Kind.INTERIM, 1, 1), range(18)))
 
     assert context.context.min_interim == 350
+
+
+def test_windows_longer_than_the_minimum_do_not_count(context):
+    """Their own audio set their length, so they say nothing of the minimum (REC-45)."""
+    for _ in range(24):
+        context.note(Kind.FINAL, 2000, helped=True)
+        context.note(Kind.INTERIM, 250, helped=True)
+
+    assert context.context == EncoderContext(200, 1000)
+
+
+def test_windows_of_an_older_minimum_do_not_count(context):
+    """What was encoded before the last move says nothing of the new minimum."""
+    note(context, Kind.INTERIM, 6, 6)
+    for _ in range(100):
+        context.note(Kind.INTERIM, 200, helped=True)
+
+    assert context.context.min_interim == 250
+
+
+def test_a_minimum_comes_down_again_after_clean_windows(context, caplog):
+    """500 windows with hardly a retry take it one step down, and the log says so (REC-45)."""
+    note(context, Kind.FINAL, 12, 12)
+    assert context.context.min_final == 1500
+
+    with caplog.at_level(logging.INFO, "stt.engines"):
+        note(context, Kind.FINAL, 5, CLEAN - 1)
+        assert context.context.min_final == 1500
+        note(context, Kind.FINAL, 0, 1)
+
+    assert context.context.min_final == 1250
+    assert "finals" in caplog.text
+    assert "1250 feature frames of them at least, no longer 1500" in caplog.text
+    note(context, Kind.FINAL, 0, CLEAN)
+    assert context.context.min_final == 1000
+
+
+def test_it_does_not_come_down_while_windows_still_fail(context):
+    """More than 1 in 100: the minimum stays where it is, until a stretch is clean."""
+    note(context, Kind.INTERIM, 6, 6)
+    for _ in range(5):
+        note(context, Kind.INTERIM, 2, 100)
+    assert context.context.min_interim == 250
+
+    note(context, Kind.INTERIM, 0, CLEAN)
+    assert context.context.min_interim == 200
+
+
+@pytest.mark.parametrize("least", [200, 220])
+def test_it_never_goes_below_the_profile(least):
+    """Nor does what the profile says have to be a length of the grid."""
+    context = AdaptiveContext(EncoderContext(least, 1000))
+    note(context, Kind.INTERIM, 6, 6)
+    note(context, Kind.INTERIM, 0, 3 * CLEAN)
+
+    assert context.context == EncoderContext(least, 1000)
+
+
+def test_it_comes_down_from_30_s_too():
+    """Where every window is encoded in full no retry can happen, so less is tried (REC-45)."""
+    context = AdaptiveContext(EncoderContext(200, 2000))
+    note(context, Kind.FINAL, 6, 6)
+    assert context.context.min_final == 3000
+
+    note(context, Kind.FINAL, 0, CLEAN)
+
+    assert context.context.min_final == 2000
+
+
+def test_less_in_vain_is_tried_less_often(context):
+    """A minimum that has to go up after it came down waits twice as long, and not for ever."""
+    waits = []
+    for _ in range(6):
+        note(context, Kind.INTERIM, 6, 6)
+        waits.append(0)
+        while context.context.min_interim > 200:
+            note(context, Kind.INTERIM, 0, 1)
+            waits[-1] += 1
+
+    assert waits == [CLEAN, 2 * CLEAN, 4 * CLEAN, LONGEST, LONGEST, LONGEST]

@@ -54,7 +54,7 @@ def test_the_engine_is_told_its_profile(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(app, "create_engine", create)
 
     for settings in (Settings(), Settings(model_profile="a/b.json", encoder_context="7.5")):
-        app._engine(settings)
+        app._loaded(settings, None)
 
     assert [options.profile for options in given] == [None, Path("a/b.json")]
     assert given[1].encoder_context == "7.5"

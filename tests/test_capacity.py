@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+from dataclasses import asdict, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from benchmarks.capacity.__main__ import arguments, setups
+from benchmarks.capacity.__main__ import STYLES, arguments, setups
 from benchmarks.capacity.costs import BASE, TINY, Costs, named
 from benchmarks.capacity.figures import PEERS, Outcome
 from benchmarks.capacity.questions import Fairness, broken, capacity, fairness, windows_of
-from benchmarks.capacity.recording import WORD, Recording, Style
+from benchmarks.capacity.recording import EDGE, WORD, Recording, Spoken, Style
 from benchmarks.capacity.report import HEAD, cells
 from benchmarks.capacity.simulation import Setup, recordings, simulate
 from benchmarks.capacity.work import Piece, Work, call_s, shares
 from stt.costs import CostTable
 from stt.events import SAMPLE_RATE, Kind, Window
-from stt_job import Job
+from stt_job import Job, QueueOptions
 
-SMALL = Setup(seconds=15.0, warm_up=3.0)
+UNBROKEN = Style(phrase=None)  # of which QM-11 was promised
+SMALL = Setup(seconds=15.0, warm_up=3.0, style=UNBROKEN)
 CROWDED = replace(SMALL, workers=2)
 NOMINAL = 80  # sessions on two cores: what QM-11 promises of tiny
 TAPE = Recording(Style(), np.random.default_rng(7))
@@ -50,11 +51,56 @@ def outcome(**changes: object) -> Outcome:
 
 def test_speech_has_the_share_and_the_lengths_of_its_style():
     """Utterances of 2-8 s, 75 % of the time, as in recognition 2.7."""
-    found = recordings(Style(), 1)
+    found = recordings(UNBROKEN, 1)
 
     speech = sum(len(tape.words) * WORD for tape in found) / sum(tape.seconds for tape in found)
 
     assert speech == pytest.approx(0.75, abs=0.05)
+
+
+def rests(tape: Recording) -> list[tuple[Spoken, Spoken]]:
+    """The pauses inside utterances: the word before and the word after each."""
+    return [
+        (word, after)
+        for word, after in pairwise(tape.words)
+        if not word.text.endswith(".") and after.start - word.end > 0.01
+    ]
+
+
+def test_speech_may_have_short_pauses_inside_utterances():
+    """0.2 to 0.5 s after each 1 to 3 s of speech: too short for an endpoint."""
+    tape = Recording(STYLES["pauses"], np.random.default_rng(1))
+
+    found = rests(tape)
+    spans = [after.start - word.end for word, after in found]
+    phrases = [word.start - after.start for (_, after), (word, _) in pairwise(found)]
+
+    assert len(found) > len([word for word in tape.words if word.text.endswith(".")])
+    assert 0.19 < min(spans) < 0.25
+    assert 0.45 < max(spans) < 0.51
+    assert min(phrases) > 1.0 - 2 * WORD
+
+
+def test_usual_speech_has_them_now_and_then():
+    """In some utterances, not in most; speech without a pause is a style, too."""
+    usual = [Recording(STYLES["usual"], np.random.default_rng(seed)) for seed in range(6)]
+    unbroken = Recording(STYLES["long"], np.random.default_rng(0))
+    utterances = sum(word.text.endswith(".") for tape in usual for word in tape.words)
+
+    assert 0.2 < sum(len(rests(tape)) for tape in usual) / utterances < 0.6
+    assert rests(unbroken) == []
+
+
+def test_words_are_where_their_sound_is():
+    """Pauses inside utterances move what follows: the audio and the words agree."""
+    tape = Recording(STYLES["pauses"], np.random.default_rng(2))
+
+    def loudest(start: float, end: float) -> float:
+        first, last = round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)
+        return float(np.abs(tape.samples[first:last]).max())
+
+    assert min(loudest(word.start, word.end) for word in tape.words) > 0.1
+    assert max(loudest(word.end + EDGE, after.start - EDGE) for word, after in rests(tape)) < 0.01
 
 
 def test_pauses_must_be_long_enough_to_end_an_utterance():
@@ -135,36 +181,61 @@ def test_silence_is_heard_as_no_text():
 def test_costs_add_the_service_to_the_model():
     """Each window of a call, one row of steps for all, word times where they are wanted."""
     costs = Costs(
-        CostTable(encode=((100, 1.0),), step=((1, 0.1), (2, 0.2)), call=5.0, window=0.5),
-        align=((100, 3.0),),
+        CostTable(
+            encode=((100, 1.0),),
+            step=((1, 0.1), (2, 0.2)),
+            call=5.0,
+            window=0.5,
+            align=((100, 3.0),),
+        ),
         call=2.0,
         window=0.25,
+        front_end=0.01,
     )
+    slowed = costs.slowed(2.0)
 
     assert costs.call_s() == 7.0
     assert costs.batch_s(100, 10, [True, False]) == pytest.approx(2 * 1.75 + 10 * 0.2 + 3.0)
-    assert costs.slowed(2.0).batch_s(100, 10, [True]) == pytest.approx(
-        2 * costs.batch_s(100, 10, [True])
-    )
+    assert slowed.batch_s(100, 10, [True]) == pytest.approx(2 * costs.batch_s(100, 10, [True]))
+    assert slowed.call_s() == 14.0
+    assert slowed.front_end == pytest.approx(0.02)
+
+
+def test_a_slower_machine_is_slower_in_every_field():
+    """The queue plans with the table alone, so none of its fields may be left out."""
+    for name, slow in asdict(TINY.slowed(2.0).table).items():
+        fast = getattr(TINY.table, name)
+        assert slow == (
+            2 * fast if isinstance(fast, float) else tuple((at, 2 * cost) for at, cost in fast)
+        )
 
 
 def test_costs_come_from_a_measured_table(tmp_path):
-    """The fields of a CostTable, as JSON."""
+    """A CostTable, as JSON; all of it counts."""
     file = tmp_path / "costs.json"
-    file.write_text(
-        json.dumps({"encode": [[100, 0.1]], "step": [[1, 0.2]], "call": 0.3, "window": 0.4})
-    )
+    table = CostTable(((100, 0.1),), ((1, 0.2),), 0.3, 0.4, ((100, 0.5),), 0.006)
+    file.write_text(table.to_json())
 
     costs = named(str(file))
 
-    assert costs.table == CostTable(((100, 0.1),), ((1, 0.2),), 0.3, 0.4)
-    assert costs.align[0][1] == pytest.approx(TINY.align[0][1] * 0.5 / 0.0172)
+    assert costs.table == table
+    assert costs.batch_s(100, 1, [True]) - costs.batch_s(100, 1, [False]) == pytest.approx(0.5)
     assert named("base") is BASE
 
 
-@pytest.mark.parametrize("text", ["{}", "nothing", '{"encode": 1, "step": 2}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "nothing",
+        '{"encode": 1, "step": 2}',
+        '{"encode": [[100, 0.1]]}',
+        '{"encode": [[100, -0.1]], "step": [[1, 0.2]]}',
+        '{"encode": [[200, 0.2], [100, 0.1]], "step": [[1, 0.2]]}',
+    ],
+)
 def test_a_bad_cost_table_is_refused(tmp_path, text):
-    """With the file's name."""
+    """With the file's name: no encoder, no decoder, costs below nothing, sizes in no order."""
     file = tmp_path / "costs.json"
     file.write_text(text)
 
@@ -221,6 +292,28 @@ def test_a_lone_session_is_served_at_once_and_right():
     assert broken(alone, SMALL) == []
     assert all(0.55 < delay < 0.9 for delay in alone.final)
     assert 0 < alone.utilisation < 0.2
+
+
+def test_speech_with_short_pauses_is_served_right():
+    """No pause of 0.5 s costs a word or ends an utterance."""
+    broken_speech = replace(SMALL, style=STYLES["pauses"])
+
+    alone = simulate(broken_speech, {"a": 2})["a"]
+
+    assert (alone.lost, alone.out_of_order, alone.changed, alone.wrong) == (0, 0, 0, 0)
+    assert broken(alone, broken_speech) == []
+
+
+@pytest.mark.parametrize("overflow", ["reject", "drop_oldest"])
+def test_a_full_queue_costs_interims_never_finals(overflow):
+    """The owner of what the queue refuses or displaces is told, and goes on (native QU2, AD4)."""
+    full = replace(SMALL, costs=TINY.slowed(8.0), queue=QueueOptions(max_jobs=2, overflow=overflow))
+
+    crowd = simulate(full, {"a": 5})["a"]
+    roomy = simulate(replace(full, queue=SMALL.queue), {"a": 5})["a"]
+
+    assert (crowd.lost, crowd.out_of_order, crowd.changed, crowd.wrong) == (0, 0, 0, 0)
+    assert crowd != roomy  # the bound was felt
 
 
 def test_work_that_costs_more_takes_longer():

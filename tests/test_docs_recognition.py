@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stt.engines.adaptive_context import CLEAN, LONGEST, MOST_RETRIES, WINDOWS
 from stt.engines.encoder_context import GRID, MIN_FINAL, MIN_INTERIM
 from stt.speech.endpointing import EndpointingOptions
 from stt.speech.options import SpeechOptions
@@ -40,6 +41,9 @@ NUMBERS = {3: "three", 4: "four", 8: "eight", 18: "18"}
         f"| there is none | {END.silence_without_text:g} s |",
         f"The grid has {len(GRID)} lengths",
         f"interims have at least {MIN_INTERIM / 100:g} s and finals {MIN_FINAL / 100:g} s",
+        f"When 30 s helped more than {MOST_RETRIES} in {WINDOWS} of a kind",
+        f"no more than {MOST_RETRIES * 100 // CLEAN} in 100 of {CLEAN}, it becomes",
+        f"after twice as many windows, {LONGEST} at most",
         f"two frames of 32 ms in a row at a probability of {VAD.voice:g}",
         f"said {NUMBERS[REPEATS]} times or more in a row, in all {NUMBERS[LEAST_REPEATED]} words",
     ],

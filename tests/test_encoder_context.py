@@ -95,3 +95,14 @@ def test_a_minimum_is_raised_by_one_step_of_the_grid():
     assert EncoderContext(200, 1000).raised(Kind.FINAL) == EncoderContext(200, 1250)
     assert EncoderContext(520, 1000).raised(Kind.INTERIM).min_interim == 700
     assert EncoderContext(3000, 3000).raised(Kind.SPEC) == EncoderContext(3000, 3000)
+
+
+def test_a_minimum_is_lowered_by_one_step_never_below_another():
+    """From 2.5 s to 2 s; the end is what the profile says, on the grid or not (REC-45)."""
+    profile = EncoderContext(120, 1000)
+
+    assert EncoderContext(250, 1250).lowered(Kind.INTERIM, profile) == EncoderContext(200, 1250)
+    assert EncoderContext(250, 1250).lowered(Kind.BULK, profile) == EncoderContext(250, 1000)
+    assert EncoderContext(200, 1000).lowered(Kind.INTERIM, profile) == profile
+    assert profile.lowered(Kind.INTERIM, profile) == profile
+    assert EncoderContext(50, 1000).lowered(Kind.INTERIM, EncoderContext(50, 50)).min_interim == 50

@@ -34,9 +34,14 @@ def loaded(**options) -> FasterWhisperEngine:
 
 
 @pytest.fixture(name="engine", scope="module")
-def _engine():
-    """The demo model with two workers, loaded once."""
-    engine = loaded(num_workers=2)
+def _engine(tmp_path_factory):
+    """The demo model with two workers, loaded once; its lengths are those of REC-43.
+
+    Not those of its profile, which a calibration may change.
+    """
+    profile = tmp_path_factory.mktemp("profile") / "profile.json"
+    ModelProfile().write(profile)
+    engine = loaded(num_workers=2, profile=profile)
     yield engine
     engine.close()
 
@@ -392,9 +397,21 @@ def test_gpu_never_takes_encoder_outputs_through_the_host(engine, spied, monkeyp
     assert mixed[0].text == answers[0].text == "How many months are beside the garden?"
 
 
+def wrong_when_short():
+    """A guard that turns down the first text of each window and takes the second."""
+    seen = []
+
+    def looks_wrong(decoding) -> bool:
+        again = decoding in seen
+        seen.append(decoding)
+        return not again
+
+    return looks_wrong
+
+
 def test_second_decode_has_no_previous_text_and_repeats_nothing(engine, spied, monkeypatch):
     """What a client asked for stays; previous text goes, phrases come once (REC-28)."""
-    monkeypatch.setattr(engine, "_looks_wrong", lambda job, *, short: short)
+    monkeypatch.setattr(engine, "_looks_wrong", wrong_when_short())
     window = final(
         first("en_short_02.flac"), previous="One two three. " * 30, hotwords="Hark", prompt="George"
     )
@@ -421,20 +438,74 @@ def test_text_that_never_ends_says_so(engine, monkeypatch):
         assert answer.text == "How many months"
 
 
+def interim(seconds: float) -> Window:
+    """An English interim of so much of an utterance."""
+    samples = first("en_short_02.flac")[: round(seconds * SAMPLE_RATE)]
+    return Window(samples, Kind.INTERIM, language="en")
+
+
 def test_interims_that_fail_often_get_more_encoder_input(monkeypatch, caplog):
-    """More than 5 % second decodes: the minimum of that kind goes up one step (REC-45)."""
+    """More than 5 % that 30 s help: the minimum of that kind goes up one step (REC-45)."""
     engine = loaded(encoder_context="2")
-    monkeypatch.setattr(engine, "_looks_wrong", lambda job, *, short: short)
-    interim = Window(first("en_short_02.flac")[:SAMPLE_RATE], Kind.INTERIM, language="en")
+    monkeypatch.setattr(engine, "_looks_wrong", wrong_when_short())
     assert engine.frames(Kind.INTERIM, 0.5) == 200
 
     for _ in range(2):
-        engine.transcribe([interim] * 3)
+        engine.transcribe([interim(1.0)] * 3)
 
     assert engine.frames(Kind.INTERIM, 0.5) == 250
     assert engine.frames(Kind.FINAL, 0.5) == 200
     assert engine.encoder_context.min_interim == 250
+    assert engine.short_context_retries == 6
     assert caplog.text.count("had to be decoded again") == 1
+    engine.close()
+
+
+def test_windows_that_30_s_do_not_help_say_nothing_of_their_length(monkeypatch):
+    """Noise and mumbling are still wrong at 30 s: short input is not to blame (REC-45)."""
+    engine = loaded(encoder_context="2")
+    monkeypatch.setattr(engine, "_looks_wrong", lambda decoding: True)
+
+    engine.transcribe([interim(1.0)] * 6)
+
+    assert engine.frames(Kind.INTERIM, 0.5) == 200
+    assert engine.short_context_retries == 6
+    engine.close()
+
+
+def test_windows_longer_than_the_least_say_nothing_of_it(monkeypatch):
+    """Their own audio set their length, not the minimum (REC-45)."""
+    engine = loaded(encoder_context="1")
+    monkeypatch.setattr(engine, "_looks_wrong", wrong_when_short())
+    assert engine.frames(Kind.INTERIM, 1.0) > 100
+
+    engine.transcribe([interim(1.0)] * 6)
+
+    assert engine.frames(Kind.INTERIM, 0.3) == 100
+    engine.close()
+
+
+def test_windows_of_30_s_that_are_decoded_again_are_not_counted(monkeypatch):
+    """A text cut off at 30 s gets more tokens; its context was not short (REC-44)."""
+    engine = loaded(encoder_context="full")
+    lengths = []
+
+    def spy(model, decodings, length):
+        lengths.append(length)
+        return Encoded(model, decodings, length)
+
+    monkeypatch.setattr(whisper_decoder, "Encoded", spy)
+    monkeypatch.setattr(
+        whisper_decoder.whisper_prompt,
+        "most_new_tokens",
+        lambda tokenizer, seconds, *, generous: 100 if generous else 3,
+    )
+
+    (answer,) = engine.transcribe([final(first("en_short_02.flac"))])
+
+    assert lengths == [3000, 3000]
+    assert answer.text == "How many months are beside the garden?"
+    assert engine.short_context_retries == 0
     engine.close()
 
 
@@ -467,9 +538,9 @@ def test_capped_decode_is_repeated_once_at_30_s(engine, monkeypatch):
     """A text that reaches its token cap on short input is decoded again at 3000 frames (REC-44)."""
     lengths = []
 
-    def spy(model, jobs, length):
+    def spy(model, decodings, length):
         lengths.append(length)
-        return Encoded(model, jobs, length)
+        return Encoded(model, decodings, length)
 
     def few(tokenizer, seconds, *, generous):
         return 100 if generous else 3

@@ -99,7 +99,7 @@ def test_a_language_that_is_not_given_is_looked_for(engine, monkeypatch):
     asked = []
     find = engine._decoder._find_languages
     monkeypatch.setattr(
-        engine._decoder, "_find_languages", lambda jobs, encoded: asked.append(find(jobs, encoded))
+        engine._decoder, "_find_languages", lambda some, encoded: asked.append(find(some, encoded))
     )
 
     (answer,) = engine.transcribe([window(1.0, language=None)])

@@ -220,8 +220,12 @@ def test_missing_audio_is_400(house: House) -> None:
 )
 def test_undecodable_audio_is_400(house: House, data: bytes) -> None:
     """Bytes that are no audio are the client's fault, never 500 (native UP5)."""
-    error(send(house, data), 400)
-    error(house.http.post("/transcribe", data=data, content_type="audio/wav"), 400)
+    file = send(house, data)
+    body = house.http.post("/transcribe", data=data, content_type="audio/wav")
+
+    assert error(file, 400)["code"] == "undecodable_audio"
+    assert error(body, 400)["code"] == "undecodable_audio"
+    assert house.recorder.calls == []
 
 
 @pytest.mark.parametrize(
@@ -232,7 +236,10 @@ def test_undecodable_audio_is_400(house: House, data: bytes) -> None:
 )  # fmt: skip
 def test_broken_multipart_is_400(house: House, kind: str, body: bytes) -> None:
     """Without a boundary, cut off, or empty: 400, never 500 (native UP6, client OE3)."""
-    error(house.http.post("/transcribe", data=body, headers={"Content-Type": kind}), 400)
+    answer = house.http.post("/transcribe", data=body, headers={"Content-Type": kind})
+
+    assert error(answer, 400)["code"] == "bad_request"
+    assert house.recorder.calls == []
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data", "audio/wav"])
@@ -257,7 +264,7 @@ def test_too_long_is_413() -> None:
     """More seconds than the limit (native UP5)."""
     house = build(max_seconds=2)
 
-    error(send(house, wav(2.5)), 413)
+    assert error(send(house, wav(2.5)), 413)["code"] == "too_large"
     assert send(house, wav(1.5)).status_code == 200
     house.store.close()
 

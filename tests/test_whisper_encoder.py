@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from stt.engines.options import DEMO_MODEL
+from stt.engines.whisper_decoding import Decoding
 from stt.engines.whisper_encoder import Encoded
-from stt.engines.whisper_job import Job
 from stt.events import Kind, Window
 
 LENGTH = 200
@@ -34,13 +34,13 @@ class Spied:
         return self.model.encode(features)
 
 
-@pytest.fixture(name="jobs")
+@pytest.fixture(name="decodings")
 def _jobs():
     """Three windows of other lengths."""
     noise = np.random.default_rng(7)
     window = Window(np.zeros(0, np.float32), Kind.FINAL)
     return [
-        Job(window, noise.standard_normal((frames, 80), dtype=np.float32))
+        Decoding(window, noise.standard_normal((frames, 80), dtype=np.float32))
         for frames in (40, 72, 150)
     ]
 
@@ -50,12 +50,16 @@ def values(view):
     return np.asarray(view)
 
 
-def test_a_cpu_encodes_each_window_apart(model, jobs):
+def test_a_cpu_encodes_each_window_apart(model, decodings):
     """One call a window, and joining or choosing needs no other (REC-65)."""
     spied = Spied(model, "cpu")
-    encoded = Encoded(spied, jobs, LENGTH)
+    encoded = Encoded(spied, decodings, LENGTH)
 
-    whole, some, one = encoded.rows(jobs), encoded.rows(jobs[:2]), encoded.rows(jobs[2:])
+    whole, some, one = (
+        encoded.rows(decodings),
+        encoded.rows(decodings[:2]),
+        encoded.rows(decodings[2:]),
+    )
 
     assert spied.batches == [1, 1, 1]
     assert values(whole).shape == (3, LENGTH // 2, 192)
@@ -63,36 +67,36 @@ def test_a_cpu_encodes_each_window_apart(model, jobs):
     np.testing.assert_array_equal(values(whole)[2:], values(one))
 
 
-def test_a_gpu_encodes_in_the_batch_and_some_of_it_again(model, jobs):
+def test_a_gpu_encodes_in_the_batch_and_some_of_it_again(model, decodings):
     """No output passes through the host: a part of a batch is encoded again, once (REC-76)."""
     spied = Spied(model, "cuda")
-    encoded = Encoded(spied, jobs, LENGTH)
+    encoded = Encoded(spied, decodings, LENGTH)
 
-    whole = encoded.rows(jobs)
+    whole = encoded.rows(decodings)
     assert spied.batches == [3]
 
-    some = encoded.rows([jobs[0], jobs[2]])
-    again = encoded.rows([jobs[0], jobs[2]])
+    some = encoded.rows([decodings[0], decodings[2]])
+    again = encoded.rows([decodings[0], decodings[2]])
     assert spied.batches == [3, 2]
     assert again is some
     np.testing.assert_allclose(values(some), values(whole)[[0, 2]], atol=1e-5)
 
 
-def test_order_is_that_of_the_question(model, jobs):
-    """Rows come as the jobs were named, whatever their order in the batch."""
-    encoded = Encoded(Spied(model, "cpu"), jobs, LENGTH)
+def test_order_is_that_of_the_question(model, decodings):
+    """Rows come as the windows were named, whatever their order in the batch."""
+    encoded = Encoded(Spied(model, "cpu"), decodings, LENGTH)
 
-    backwards = values(encoded.rows(jobs[::-1]))
+    backwards = values(encoded.rows(decodings[::-1]))
 
-    np.testing.assert_array_equal(backwards, values(encoded.rows(jobs))[::-1])
+    np.testing.assert_array_equal(backwards, values(encoded.rows(decodings))[::-1])
 
 
-def test_padding_is_nought(model, jobs):
+def test_padding_is_nought(model, decodings):
     """Behind the audio stand zeros, after scaling (REC-03)."""
     padded = np.zeros((1, 80, LENGTH), np.float32)
-    padded[0, :, :40] = jobs[0].features.T
+    padded[0, :, :40] = decodings[0].features.T
     expected = model.encode(ctranslate2.StorageView.from_array(padded))
 
-    encoded = Encoded(Spied(model, "cpu"), jobs, LENGTH)
+    encoded = Encoded(Spied(model, "cpu"), decodings, LENGTH)
 
-    np.testing.assert_array_equal(values(encoded.rows(jobs[:1])), values(expected))
+    np.testing.assert_array_equal(values(encoded.rows(decodings[:1])), values(expected))

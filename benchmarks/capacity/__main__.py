@@ -30,7 +30,8 @@ from stt.speech.options import SpeechOptions
 STYLES = {
     "usual": Style(),
     "half": Style(share=0.5),
-    "long": Style(shortest=18.0, longest=28.0),
+    "long": Style(shortest=18.0, longest=28.0, phrase=None),
+    "pauses": Style(phrase=(1.0, 3.0)),
 }
 TARGETS = {"own": OWN, "peers": PEERS}
 
@@ -46,7 +47,12 @@ def arguments() -> argparse.ArgumentParser:
     add("--model", action="append", help="tiny, base, or a JSON cost table; again for more")
     add("--workers", type=int, action="append", help="one core each; again for more (1 and 2)")
     add("--window", type=float, action="append", help="least s of a window; again (0 and 10)")
-    add("--speech", choices=STYLES, default="usual", help="2-8 s at 75 %%, at 50 %%, or 18-28 s")
+    add(
+        "--speech",
+        choices=STYLES,
+        default="usual",
+        help="2-8 s at 75 %%; at 50 %%; 18-28 s; broken",
+    )
     add("--targets", choices=TARGETS, default="own", help="REC-85, or the looser ones of peers")
     add("--step", type=float, default=SpeechOptions().step, help="s between two interims")
     add("--max-batch", type=int, default=8, help="most windows of a call")

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,6 +24,7 @@ TOKENS = TOKENS_PER_SECOND * WORD  # of a word
 NOISE = 0.0005  # of full scale: a quiet room, -66 dBFS
 SHORTEST_PAUSE = 1.0  # s; longer than the endpoint, so that each utterance ends by itself
 SYLLABLES = ("ba", "de", "fi", "go", "ku", "la", "me", "ni", "po", "ru", "sa", "te", "vi", "zo")
+LAST_PHRASE = 3  # words at least that follow a pause inside an utterance
 EDGE = 0.01  # s of a word that nobody hears, or misses
 PROOF = 8  # samples that must agree to find a place
 
@@ -34,7 +37,12 @@ class Style:
     """s of the shortest utterance."""
     longest: float = 8.0
     share: float = 0.75
-    """Of the time that is speech."""
+    """Of the time that is utterances."""
+    phrase: tuple[float, float] | None = (3.0, 8.0)
+    """s of speech, at least and at most, after which somebody pauses inside an utterance, as
+    one in three of the usual utterances then has it. None: never."""
+    rest: tuple[float, float] = (0.2, 0.5)
+    """s of such a pause, at least and at most: too short for an endpoint."""
 
     @property
     def pause(self) -> float:
@@ -77,10 +85,13 @@ class Recording:
         for _ in range(max(6, round(60 / cycle))):
             count = round(rng.uniform(style.shortest, style.longest) / WORD)
             pause = round(rng.uniform(SHORTEST_PAUSE, 2 * style.pause - SHORTEST_PAUSE), 1)
-            words += _sentence(at, count, rng)
-            speech = voice(count * WORD)
-            parts += [speech, np.zeros(round(pause * SAMPLE_RATE), np.float32)]
-            at += (len(speech) + len(parts[-1])) / SAMPLE_RATE
+            texts = _sentence(count, rng)
+            rests = [*_rests(style, count, rng), (count, pause)]
+            for (first, _), (last, rest) in pairwise([(0, 0.0), *rests]):
+                words += _phrase(texts[first:last], at)
+                speech = voice((last - first) * WORD)
+                parts += [speech, np.zeros(round(rest * SAMPLE_RATE), np.float32)]
+                at += (len(speech) + len(parts[-1])) / SAMPLE_RATE
         clean = np.concatenate(parts)
         noise = rng.standard_normal(len(clean), np.float32)
         self.samples = np.asarray(clean + np.float32(NOISE) * noise, np.float32)
@@ -152,10 +163,27 @@ class Recording:
         )
 
 
-def _sentence(start: float, count: int, rng: np.random.Generator) -> list[Spoken]:
-    """``count`` words without a pause, from ``start`` on; the last one ends the sentence."""
+def _sentence(count: int, rng: np.random.Generator) -> list[str]:
+    """``count`` words; the last one ends the sentence."""
     texts = ["".join(rng.choice(SYLLABLES, rng.integers(2, 5))) for _ in range(count)]
     texts[0], texts[-1] = texts[0].capitalize(), f"{texts[-1]}."
+    return texts
+
+
+def _rests(style: Style, count: int, rng: np.random.Generator) -> list[tuple[int, float]]:
+    """The pauses inside an utterance: after how many of its words, and for how many seconds."""
+    found: list[tuple[int, float]] = []
+    if style.phrase is None:
+        return found
+    at = round(rng.uniform(*style.phrase) / WORD)
+    while at <= count - LAST_PHRASE:
+        found.append((at, round(rng.uniform(*style.rest), 2)))
+        at += round(rng.uniform(*style.phrase) / WORD)
+    return found
+
+
+def _phrase(texts: Sequence[str], start: float) -> list[Spoken]:
+    """Words without a pause, from ``start`` on."""
     return [
         Spoken(text, start + at * WORD, start + (at + 1) * WORD) for at, text in enumerate(texts)
     ]

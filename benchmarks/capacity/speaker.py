@@ -6,13 +6,13 @@ puts its requests into the real queue. All times are seconds of the simulation.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import cast
 
 from benchmarks.capacity.recording import Recording
-from stt.errors import Dropped, STTError, Superseded
+from stt.errors import STTError
 from stt.events import (
     SAMPLE_RATE,
     Event,
@@ -30,9 +30,26 @@ from stt.speech.options import SpeechOptions
 from stt.speech.stream import SpeechStream
 from stt_ingest import JobQueue
 from stt_job import Job
-from stt_submission import batch_group
+from stt_submission import batch_group, submit
+from stt_surroundings import SessionObserver
 
 SLACK = 0.2  # s by which a final's times may miss those of its words
+
+
+class _Unheard:
+    """Takes no notice of what ``submit`` tells: an account says more."""
+
+    def job_accepted(self, kind: Kind, seconds: float) -> None:
+        """The queue took it."""
+
+    def job_refused(self, code: str) -> None:
+        """Its utterance gets no text, which the account sees."""
+
+    def replaced(self) -> None:
+        """A newer window of the same audio is there."""
+
+
+UNHEARD = cast(SessionObserver, _Unheard())  # submit tells a session's observer no more than these
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +108,8 @@ class Speaker:
         self._endpoints: dict[int, float] = {}
         self._committed: dict[int, str] = {}
         self._last_final = -1
-        self._hung_up = math.inf  # seconds of the stream
+        self._hung_up = False
+        self._cut_off: int | None = None  # the utterance that hanging up ended
 
     def speak(self, seconds: float) -> None:
         """The next piece of audio has come in."""
@@ -103,7 +121,7 @@ class Speaker:
 
     def hang_up(self) -> None:
         """No more audio: the open utterance gets its final, cut off as it is."""
-        self._hung_up = self._stream.received
+        self._hung_up = True
         self._stream.receive_end()
         self._step()
 
@@ -141,14 +159,9 @@ class Speaker:
             group=batch_group(self._options, request.kind),
         )
         try:
-            admission = self._queue.try_enqueue(job)
+            submit(job, self._queue, UNHEARD)
         except STTError as error:
             self._fail(request, error)
-            return
-        if admission.replaced is not None:
-            admission.replaced.on_error(Superseded())
-        for victim in admission.dropped:
-            victim.on_error(Dropped())
 
     def _window(self, request: Request) -> Window | None:
         return self._stream.window(request)
@@ -168,6 +181,8 @@ class Speaker:
                 account.utterances += 1
             case SpeechEnded():
                 self._endpoints[event.utterance] = now
+                if self._hung_up:
+                    self._cut_off = event.utterance
             case Interim():
                 self._keep_to(event.utterance, event.committed)
                 self._committed[event.utterance] = event.committed
@@ -195,7 +210,7 @@ class Speaker:
         start, end = origin + final.start - SLACK, origin + final.end + SLACK
         words = self.recording.between(start, end)
         inside = [word for word in words if word.start >= start and word.end <= end]
-        is_whole = final.start > SLACK and final.end < self._hung_up
+        is_whole = final.start > SLACK and final.utterance != self._cut_off
         self.account.wrong += is_whole and [word.text for word in inside] != final.text.split()
         spoken = self.recording.last_end(end) - self._shift
         fired = self._endpoints.pop(final.utterance, now)

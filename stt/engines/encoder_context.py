@@ -55,13 +55,25 @@ class EncoderContext:
             auto.margin,
         )
 
+    def least(self, kind: Kind) -> int:
+        """The minimum of a kind, in feature frames."""
+        return self.min_interim if kind is Kind.INTERIM else self.min_final
+
     def length(self, kind: Kind, frames: int) -> int:
         """Feature frames to encode for a window with ``frames`` feature frames of audio."""
-        least = self.min_interim if kind is Kind.INTERIM else self.min_final
-        return grid(max(least, frames + self.margin))
+        return grid(max(self.least(kind), frames + self.margin))
 
     def raised(self, kind: Kind) -> EncoderContext:
         """The same with the minimum of this kind one step of the grid higher (REC-45)."""
+        return self._with_least(kind, grid(grid(self.least(kind)) + 1))
+
+    def lowered(self, kind: Kind, floor: EncoderContext) -> EncoderContext:
+        """The same with the minimum of this kind one step lower, never below that of ``floor``."""
+        step = GRID[max(bisect_left(GRID, self.least(kind)) - 1, 0)]
+        least = floor.least(kind)
+        return self._with_least(kind, step if step > grid(least) else least)
+
+    def _with_least(self, kind: Kind, frames: int) -> EncoderContext:
         if kind is Kind.INTERIM:
-            return replace(self, min_interim=grid(grid(self.min_interim) + 1))
-        return replace(self, min_final=grid(grid(self.min_final) + 1))
+            return replace(self, min_interim=frames)
+        return replace(self, min_final=frames)

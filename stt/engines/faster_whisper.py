@@ -16,7 +16,7 @@ import logging
 import math
 import threading
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,18 +30,24 @@ from stt.engines.models import ModelSource
 from stt.engines.options import EngineOptions
 from stt.engines.profile import ModelProfile
 from stt.engines.whisper_decoder import Decoder
-from stt.engines.whisper_job import Job, grouped
+from stt.engines.whisper_decoding import Decoding, grouped
 from stt.engines.whisper_loading import load
 from stt.errors import EngineError
-from stt.events import FEATURE_RATE, Hypothesis, Kind, Task, Window
+from stt.events import (
+    FEATURE_RATE,
+    GARBLED_RATIO,
+    LOW_LOGPROB,
+    NO_SPEECH_PROBABILITY,
+    Hypothesis,
+    Kind,
+    Task,
+    Window,
+)
 from stt.mel import window_log_mel
 
 log = logging.getLogger("stt.engines")
 
 LONGEST = 30  # seconds of audio in a window
-REPEATS = 2.4  # compression ratio above which a text repeats itself (openai/whisper, REC-44)
-UNSURE = -1.0  # mean log probability below which a decode has failed (the same)
-SILENT = 0.6  # no-speech probability that explains an unsure decode (the same)
 FEW_WORDS = 2.0  # s of an interim's window, below which a word or two are improbable by nature
 
 
@@ -74,7 +80,10 @@ class FasterWhisperEngine:
         self.languages = self._known_languages()
         self.n_mels: int = self._whisper.model.n_mels
         self.short_context_retries = 0
-        """Windows that were decoded again, at 30 s (``short_context_retry_total``, REC-44)."""
+        """Short windows that were decoded again, at 30 s (``short_context_retry_total``, REC-44).
+
+        Not those that had 30 s before: their context was not short.
+        """
         english = self._tokenizer("transcribe", "en")
         suppressed = whisper_prompt.suppressed(english)
         self._decoder = self.decoder(
@@ -138,50 +147,69 @@ class FasterWhisperEngine:
             )
 
     def _transcribe(self, batch: Sequence[Window]) -> list[Hypothesis]:
-        """Recognise windows of equal encoder length together; what looks wrong, again at 30 s."""
-        jobs = [self._hear(window) for window in batch]
-        wrong: list[Job] = []
-        for length, group in grouped((job for job in jobs if job.frames), self._length).items():
-            encoded = self._decoder.decode(group, length)
-            doubtful = [job for job in group if self._looks_wrong(job, short=length < FULL)]
-            for job in group:
-                self._context.note(job.window.kind, length, retried=job in doubtful)
-            if self.word_times:
-                self._decoder.align([job for job in group if job not in doubtful], encoded)
-            wrong += doubtful
-        if wrong:
-            encoded = self._decoder.decode(wrong, FULL, again=True)
-            if self.word_times:
-                self._decoder.align(wrong, encoded)
-        with self._lock:
-            self.short_context_retries += len(wrong)
-        return [_hypothesis(job) for job in jobs]
+        """Recognise windows of equal encoder length together; what looks wrong, again at 30 s.
 
-    def _hear(self, window: Window) -> Job:
+        A text that was cut off is decoded again even at 30 s, with more tokens.
+        """
+        decodings = [self._hear(window) for window in batch]
+        wrong: dict[Decoding, int] = {}  # and the length it was encoded at
+        heard = [decoding for decoding in decodings if decoding.frames]
+        for length, group in grouped(heard, self._length).items():
+            encoded = self._decoder.decode(group, length)
+            doubtful = [
+                one for one in group if self._looks_wrong(one) and (length < FULL or one.capped)
+            ]
+            good = [one for one in group if one not in doubtful]
+            if self.word_times:
+                self._decoder.align(good, encoded)
+            for one in good:
+                self._context.note(one.window.kind, length, helped=False)
+            wrong |= dict.fromkeys(doubtful, length)
+        if wrong:
+            self._decode_again(wrong)
+        return [_hypothesis(decoding) for decoding in decodings]
+
+    def _decode_again(self, wrong: Mapping[Decoding, int]) -> None:
+        """Decode windows at 30 s that looked wrong at the length they are given with (REC-44).
+
+        One that looks wrong there, too, says nothing of its length: it is noise, or mumbled.
+        """
+        decodings = list(wrong)
+        encoded = self._decoder.decode(decodings, FULL, again=True)
+        if self.word_times:
+            self._decoder.align(decodings, encoded)
+        short = {one: length for one, length in wrong.items() if length < FULL}
+        for one, length in short.items():
+            if not self._looks_wrong(one):
+                self._context.note(one.window.kind, length, helped=True)
+        with self._lock:
+            self.short_context_retries += len(short)
+
+    def _hear(self, window: Window) -> Decoding:
         """Log-mel of the window alone, computed here where the window does not bring it."""
         features = window.features
         if features is None:
             features = window_log_mel(window.samples, self.n_mels)
-        return Job(window, whisper_features.scaled(features))
+        return Decoding(window, whisper_features.scaled(features))
 
-    def _length(self, job: Job) -> int:
-        return self._context.length(job.window.kind, job.frames)
+    def _length(self, decoding: Decoding) -> int:
+        return self._context.length(decoding.window.kind, decoding.frames)
 
     @staticmethod
-    def _looks_wrong(job: Job, *, short: bool) -> bool:
-        """Whether to decode once more: the guard of short encoder input (REC-44).
+    def _looks_wrong(decoding: Decoding) -> bool:
+        """Whether its text is cut off, repeats itself or is improbable: the guard (REC-44).
 
-        A text that was cut off is decoded again even at 30 s, with more tokens. A score that is no
-        number is not: its loop would only be repeated (API-07). Nor is the first interim of an
-        utterance for being unsure: its word or two are half heard, and the next one hears more.
+        A score that is no number is not: its loop would only be repeated (API-07). Nor is the first
+        interim of an utterance improbable: its word or two are half heard, the next hears more.
         """
-        if math.isnan(job.average_logprob):
+        if math.isnan(decoding.average_logprob):
             return False
-        window = job.window
+        window = decoding.window
         begun = window.kind is not Kind.INTERIM or window.seconds >= FEW_WORDS
-        unsure = job.average_logprob < UNSURE and job.no_speech_probability <= SILENT and begun
-        repeats = _compression_ratio(job.pieces.text) > REPEATS
-        return job.capped or (short and (unsure or repeats))
+        silent = decoding.no_speech_probability > NO_SPEECH_PROBABILITY
+        unsure = decoding.average_logprob < LOW_LOGPROB and not silent and begun
+        repeats = _compression_ratio(decoding.pieces.text) > GARBLED_RATIO
+        return decoding.capped or unsure or repeats
 
     def _tokenizer(self, task: Task, language: str) -> Tokenizer:
         """faster-whisper's tokenizer of a task and language; threads share it."""
@@ -207,17 +235,17 @@ def _compression_ratio(text: str) -> float:
     return len(data) / len(zlib.compress(data))
 
 
-def _hypothesis(job: Job) -> Hypothesis:
-    if not job.frames:  # not one feature frame of audio: nothing was decoded
-        return Hypothesis(job.window.prefix, language=job.window.language)
-    text = job.pieces.text
+def _hypothesis(decoding: Decoding) -> Hypothesis:
+    if not decoding.frames:  # not one feature frame of audio: nothing was decoded
+        return Hypothesis(decoding.window.prefix, language=decoding.window.language)
+    text = decoding.pieces.text
     return Hypothesis(
         text=text,
-        words=job.words,
-        language=job.language,
-        language_probability=job.language_probability,
-        no_speech_probability=job.no_speech_probability,
-        average_logprob=job.average_logprob,
+        words=decoding.words,
+        language=decoding.language,
+        language_probability=decoding.language_probability,
+        no_speech_probability=decoding.no_speech_probability,
+        average_logprob=decoding.average_logprob,
         compression_ratio=_compression_ratio(text) if text else 1.0,
-        capped=job.capped,
+        capped=decoding.capped,
     )

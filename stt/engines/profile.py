@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stt.engines.encoder_context import FULL, MARGIN, MIN_FINAL, MIN_INTERIM, EncoderContext
+from stt.engines.encoder_context import FULL, GRID, MARGIN, MIN_FINAL, MIN_INTERIM, EncoderContext
 from stt.errors import SettingError
 
 FILE = "profile.json"  # in the model's folder
-LEAST_FRAMES = 50  # the shortest encoder input in use
 LEAST_MARGIN = 64  # feature frames, REC-40
 CONTEXT_CLASSES = (0, 32, 64)  # tokens of previous text (REC-11)
 NUMBERS = ("min_frames_interim", "min_frames_final", "margin", "previous_tokens")
@@ -78,7 +77,7 @@ def _number(found: Mapping[str, object], name: str, file: Path) -> int:
     allowed = {
         "margin": range(LEAST_MARGIN, FULL + 1),
         "previous_tokens": CONTEXT_CLASSES,
-    }.get(name, range(LEAST_FRAMES, FULL + 1))
+    }.get(name, range(GRID[0], FULL + 1))
     if isinstance(value, int) and not isinstance(value, bool) and value in allowed:
         return value
     said = f"{name} is {json.dumps(value)}" if name in found else f"{name} is missing"

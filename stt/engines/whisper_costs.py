@@ -27,9 +27,8 @@ FEW, MANY = 2, 8  # decoding steps; their difference is what the steps alone cos
 ROUNDS = 3
 WORD_TOKEN = 1000  # any token of the vocabulary that is text
 PYTHON = 0.0005  # s, this engine's own code for a window: features scaled, prompt, words
-STEEPER = (
-    1.5  # attention grows with the square: how much the next length may exceed a straight line
-)
+# How much the next length may exceed a straight line: attention grows with the square.
+STEEPER = 1.5
 
 
 class Meter:

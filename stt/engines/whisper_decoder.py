@@ -12,8 +12,8 @@ import ctranslate2
 from faster_whisper.tokenizer import Tokenizer
 
 from stt.engines import whisper_prompt, whisper_tokens
+from stt.engines.whisper_decoding import Decoding, grouped
 from stt.engines.whisper_encoder import Encoded
-from stt.engines.whisper_job import Job, grouped
 from stt.errors import EngineError
 from stt.events import FEATURE_RATE, Task
 
@@ -36,111 +36,115 @@ class Decoder:
         self._suppressed = suppressed
         self._previous_tokens = previous_tokens
 
-    def decode(self, jobs: Sequence[Job], length: int, *, again: bool = False) -> Encoded:
+    def decode(self, decodings: Sequence[Decoding], length: int, *, again: bool = False) -> Encoded:
         """Encode windows padded to ``length`` feature frames, and write their texts.
 
         ``again`` leaves out previous text, forbids repeated phrases (REC-28) and grants more
         tokens. Returns the encoder outputs, for ``align``.
         """
-        encoded = Encoded(self._model, jobs, length)
-        self._find_languages(jobs, encoded)
-        for job in jobs:
-            self._prepare(job, length, again=again)
-        for group in grouped(jobs, _batch_class).values():
+        encoded = Encoded(self._model, decodings, length)
+        self._find_languages(decodings, encoded)
+        for decoding in decodings:
+            self._prepare(decoding, length, again=again)
+        for group in grouped(decodings, _batch_class).values():
             self._generate(group, encoded, again=again)
-        for job in jobs:
-            assert job.tokenizer is not None, "set above"
-            tokens = whisper_tokens.text_tokens(job.tokenizer, job.tokens)
-            job.pieces = whisper_tokens.split(job.tokenizer, job.window, job.prompt.prefix, tokens)
-            job.tokens = tokens
-            job.words = whisper_tokens.untimed(job.pieces)
+        for decoding in decodings:
+            assert decoding.tokenizer is not None, "set above"
+            tokens = whisper_tokens.text_tokens(decoding.tokenizer, decoding.tokens)
+            decoding.pieces = whisper_tokens.split(
+                decoding.tokenizer, decoding.window, decoding.prompt.prefix, tokens
+            )
+            decoding.tokens = tokens
+            decoding.words = whisper_tokens.untimed(decoding.pieces)
         return encoded
 
-    def align(self, jobs: Sequence[Job], encoded: Encoded) -> None:
+    def align(self, decodings: Sequence[Decoding], encoded: Encoded) -> None:
         """Give the words their times; one call per language and task (API-05)."""
-        wanted = [job for job in jobs if job.window.word_times and job.pieces.words]
-        for start, group in grouped(wanted, lambda job: tuple(job.prompt.start)).items():
+        wanted = [one for one in decodings if one.window.word_times and one.pieces.words]
+        for start, group in grouped(wanted, lambda one: tuple(one.prompt.start)).items():
             alignments = self._model.align(
                 encoded.rows(group),
                 list(start),
-                [job.prompt.prefix + job.tokens for job in group],
-                [job.frames for job in group],
+                [decoding.prompt.prefix + decoding.tokens for decoding in group],
+                [decoding.frames for decoding in group],
             )
-            for job, alignment in zip(group, alignments, strict=True):
-                job.words = whisper_tokens.timed(job.pieces, alignment, job.window.seconds)
+            for decoding, alignment in zip(group, alignments, strict=True):
+                decoding.words = whisper_tokens.timed(
+                    decoding.pieces, alignment, decoding.window.seconds
+                )
 
-    def _find_languages(self, jobs: Sequence[Job], encoded: Encoded) -> None:
+    def _find_languages(self, decodings: Sequence[Decoding], encoded: Encoded) -> None:
         """Take the languages that were given, detect the others on the encoder output."""
         unknown = []
-        for job in jobs:
-            if job.window.language is not None:
-                job.language = job.window.language
+        for decoding in decodings:
+            if decoding.window.language is not None:
+                decoding.language = decoding.window.language
             elif self._model.is_multilingual:
-                unknown.append(job)
+                unknown.append(decoding)
         if not unknown:
             return
         found = self._model.detect_language(encoded.rows(unknown))
-        for job, ranking in zip(unknown, found, strict=True):
+        for decoding, ranking in zip(unknown, found, strict=True):
             mark, probability = ranking[0]
-            job.language, job.language_probability = mark[2:-2], float(probability)
+            decoding.language, decoding.language_probability = mark[2:-2], float(probability)
 
-    def _prepare(self, job: Job, length: int, *, again: bool) -> None:
+    def _prepare(self, decoding: Decoding, length: int, *, again: bool) -> None:
         """Its prompt, and how many tokens may follow.
 
         A beam search that may go on longer can end with another text. So that a batch does not
         change it (REC-70), all windows of one length get as many steps as the longest of them
         could need; the cap of a window is its own all the same.
         """
-        window = job.window
-        job.tokenizer = tokenizer = self._tokenizer_for(window.task, job.language)
+        window = decoding.window
+        decoding.tokenizer = tokenizer = self._tokenizer_for(window.task, decoding.language)
         most = whisper_prompt.most_new_tokens(tokenizer, window.seconds, generous=again)
         previous = 0 if again else self._previous_tokens
-        job.prompt = prompt = whisper_prompt.prompt_for(
+        decoding.prompt = prompt = whisper_prompt.prompt_for(
             tokenizer, window, previous=previous, new_tokens=most
         )
-        job.cap = min(most, prompt.room)
-        if job.cap < 1:
+        decoding.cap = min(most, prompt.room)
+        if decoding.cap < 1:
             raise EngineError("the committed text of a window leaves no room for more")
-        reach = job.cap
-        if job.beam > 1:
+        reach = decoding.cap
+        if decoding.beam > 1:
             longest = whisper_prompt.most_new_tokens(
                 tokenizer, length / FEATURE_RATE, generous=again
             )
             reach = min(longest, prompt.room)
-        job.steps = reach + len(prompt.prefix)
+        decoding.steps = reach + len(prompt.prefix)
 
-    def _generate(self, jobs: Sequence[Job], encoded: Encoded, *, again: bool) -> None:
+    def _generate(self, decodings: Sequence[Decoding], encoded: Encoded, *, again: bool) -> None:
         """Decode windows of one batch class together.
 
         The longest window sets the number of steps of all. Whoever used more than its own is
         decoded again alone, so that its score, too, is the same as alone (REC-70).
         """
-        steps = max(job.steps for job in jobs)
-        head = jobs[0].prompt.head
+        steps = max(decoding.steps for decoding in decodings)
+        head = decodings[0].prompt.head
         results = self._model.generate(
-            encoded.rows(jobs),
-            [job.prompt.tokens for job in jobs],
-            beam_size=jobs[0].beam,
+            encoded.rows(decodings),
+            [decoding.prompt.tokens for decoding in decodings],
+            beam_size=decodings[0].beam,
             max_length=steps + max(steps, head - 1),  # API-04
             no_repeat_ngram_size=NO_REPEAT if again else 0,
             return_scores=True,
             return_no_speech_prob=True,
             suppress_tokens=self._suppressed,
         )
-        for job, result in zip(jobs, results, strict=True):
+        for decoding, result in zip(decodings, results, strict=True):
             written = result.sequences_ids[0]
-            tokens = written[len(job.prompt.prefix) :]
-            job.capped = len(tokens) >= job.cap
-            if job.capped and job.steps < steps:
-                self._generate([job], encoded, again=again)
+            tokens = written[len(decoding.prompt.prefix) :]
+            decoding.capped = len(tokens) >= decoding.cap
+            if decoding.capped and decoding.steps < steps:
+                self._generate([decoding], encoded, again=again)
                 continue
-            job.tokens = tokens[: job.cap]
+            decoding.tokens = tokens[: decoding.cap]
             # the score is a mean over all steps, and a forced token adds 0; the end mark counts
-            job.average_logprob = result.scores[0] * len(written) / (len(tokens) + 1)
-            job.no_speech_probability = result.no_speech_prob
+            decoding.average_logprob = result.scores[0] * len(written) / (len(tokens) + 1)
+            decoding.no_speech_probability = result.no_speech_prob
 
 
-def _batch_class(job: Job) -> tuple[int, ...]:
+def _batch_class(decoding: Decoding) -> tuple[int, ...]:
     """What windows that are decoded together share: the place of their start mark (API-02), the
     beam, and with a beam the number of steps."""
-    return len(job.prompt.context), job.beam, job.steps if job.beam > 1 else 0
+    return len(decoding.prompt.context), decoding.beam, decoding.steps if decoding.beam > 1 else 0

@@ -14,31 +14,33 @@ import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
 
-from stt.engines.whisper_job import Job
+from stt.engines.whisper_decoding import Decoding
 
 _view = ctranslate2.StorageView.from_array
 
 
 class Encoded:
-    """The encoder outputs of some jobs; for one thread."""
+    """The encoder outputs of some windows; for one thread."""
 
-    def __init__(self, model: ctranslate2.models.Whisper, jobs: Sequence[Job], length: int) -> None:
-        """Encode the jobs, padded to ``length`` feature frames, and number their rows."""
+    def __init__(
+        self, model: ctranslate2.models.Whisper, decodings: Sequence[Decoding], length: int
+    ) -> None:
+        """Encode the windows, padded to ``length`` feature frames, and number their rows."""
         self._model = model
-        self._padded = _padded(jobs, length)
+        self._padded = _padded(decodings, length)
         self._joined: dict[tuple[int, ...], ctranslate2.StorageView] = {}
         """What was asked for, by rows."""
-        for row, job in enumerate(jobs):
-            job.row = row
+        for row, decoding in enumerate(decodings):
+            decoding.row = row
         if self._on_cpu:
-            for row in range(len(jobs)):
+            for row in range(len(decodings)):
                 self._joined[row,] = model.encode(_view(self._padded[row : row + 1]))
         else:
-            self.rows(jobs)
+            self.rows(decodings)
 
-    def rows(self, jobs: Sequence[Job]) -> ctranslate2.StorageView:
-        """(n_jobs, length / 2, d_model): the outputs of some of the jobs, in their order."""
-        rows = tuple(job.row for job in jobs)
+    def rows(self, decodings: Sequence[Decoding]) -> ctranslate2.StorageView:
+        """(n_decodings, length / 2, d_model): the outputs of some of them, in their order."""
+        rows = tuple(decoding.row for decoding in decodings)
         if rows not in self._joined:
             self._joined[rows] = self._join(rows)
         return self._joined[rows]
@@ -53,9 +55,9 @@ class Encoded:
         return self._model.encode(_view(self._padded[list(rows)]))
 
 
-def _padded(jobs: Sequence[Job], length: int) -> NDArray[np.float32]:
-    """(n_jobs, n_mels, length) float32; padding is 0.0 after scaling (REC-03)."""
-    padded = np.zeros((len(jobs), jobs[0].features.shape[1], length), np.float32)
-    for row, job in enumerate(jobs):
-        padded[row, :, : job.frames] = job.features.T
+def _padded(decodings: Sequence[Decoding], length: int) -> NDArray[np.float32]:
+    """(n_decodings, n_mels, length) float32; padding is 0.0 after scaling (REC-03)."""
+    padded = np.zeros((len(decodings), decodings[0].features.shape[1], length), np.float32)
+    for row, decoding in enumerate(decodings):
+        padded[row, :, : decoding.frames] = decoding.features.T
     return padded

@@ -22,9 +22,8 @@ MANY_TOKENS = frozenset({
 second where English takes 4."""
 MOST_NEW_TOKENS = 220  # recognition REC-15
 POSITIONS = 448  # tokens Whisper's decoder has positions for, prompt included
-MOST_CONTEXT = (
-    POSITIONS // 2 - 1
-)  # tokens, what Whisper was trained on (openai/whisper decoding.py)
+# Tokens of context, what Whisper was trained on (openai/whisper decoding.py).
+MOST_CONTEXT = POSITIONS // 2 - 1
 LONGEST_WORD = 64  # characters for one token of a client's text, far above any; bounds the encoding
 
 

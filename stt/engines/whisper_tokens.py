@@ -15,11 +15,10 @@ import numpy as np
 from faster_whisper.tokenizer import Tokenizer
 
 from stt.engines.whisper_prompt import spaced
-from stt.events import Window, Word
+from stt.events import UNDECODED, Window, Word
 
 TOKEN_SECONDS = 0.02  # one encoder position, the unit of an alignment
 LONGEST_MEDIAN = 0.7  # seconds; no usual word is longer (openai/whisper timing.py)
-REPLACEMENT = "�"  # what a character cut in the middle of its bytes decodes to
 
 
 class Alignment(Protocol):
@@ -33,7 +32,7 @@ class Alignment(Protocol):
 def text_tokens(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[int]:
     """The tokens that are text, without a character that was cut off at the end."""
     kept = [token for token in tokens if token < tokenizer.eot]
-    while kept and tokenizer.decode(kept).endswith(REPLACEMENT):
+    while kept and tokenizer.decode(kept).endswith(UNDECODED):
         kept.pop()
     return kept
 

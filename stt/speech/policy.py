@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal, TypeAlias
 
-from stt.events import UNSPACED_LANGUAGES, Hypothesis, Word
-from stt.speech.text import UNDECODED, normalised, split
+from stt.events import UNDECODED, UNSPACED_LANGUAGES, Hypothesis, Word
+from stt.speech.text import normalised, split
 
 Commit: TypeAlias = Literal["agreement", "aligned", "hybrid"]
 

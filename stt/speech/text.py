@@ -10,23 +10,17 @@ import unicodedata
 from itertools import accumulate
 from math import isfinite
 
-from stt.events import UNSPACED_LANGUAGES, Hypothesis
-
-UNDECODED = "\ufffd"
-"""Stands for bytes that are no character, as when a token is part of one."""
+from stt.events import (
+    GARBLED_RATIO,
+    LOW_LOGPROB,
+    NO_SPEECH_PROBABILITY,
+    UNSPACED_LANGUAGES,
+    Hypothesis,
+)
 
 REJECTED_PARTS = ("thanks for watching", "click, click", "click click", "cough cough")  # native FI1
 REJECTED_TEXTS = frozenset({"eh.", "bye.", "it's fine"})  # native FI2
 LONGEST_WORD = 40  # characters (native FI4)
-
-# Both together mean no speech, as in openai/whisper transcribe.py (no_speech_threshold and
-# logprob_threshold). Measured with the demo model: speech, short and noisy pieces included, has a
-# no-speech probability below 0.01; silence, noise, a tone and a hum come out as empty text.
-NO_SPEECH_PROBABILITY = 0.6
-LOW_LOGPROB = -1.0
-
-GARBLED_RATIO = 2.4
-"""Compression above which a hypothesis repeats itself (openai/whisper transcribe.py)."""
 
 # A text repeats itself (native FI5) when one phrase, said REPEATS times or more in a row and in all
 # LEAST_REPEATED words or characters long, is REPEATED_SHARE of it. So "no, no, no" and "nine nine

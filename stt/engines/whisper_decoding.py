@@ -19,7 +19,7 @@ Key = TypeVar("Key")
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class Decoding:
     """One window; each step fills in its part."""
 
     window: Window
