@@ -213,7 +213,7 @@ def test_a_slower_machine_is_slower_in_every_field():
 def test_costs_come_from_a_measured_table(tmp_path):
     """A CostTable, as JSON; all of it counts."""
     file = tmp_path / "costs.json"
-    table = CostTable(((100, 0.1),), ((1, 0.2),), 0.3, 0.4, ((100, 0.5),), 0.006)
+    table = CostTable(((100, 0.1),), ((1, 0.2),), 0.3, 0.4, ((100, 0.5),))
     file.write_text(table.to_json())
 
     costs = named(str(file))
