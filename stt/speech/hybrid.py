@@ -12,11 +12,12 @@ chords open six, with 0.85 three words are lost; four frames in a row hear 167 s
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 import numpy as np
 
-from stt.events import Samples
+from stt.events import SAMPLE_RATE, Samples
 from stt.speech.silero import CONTEXT, FRAME, Silero
 from stt.speech.vad import HOP, EnergyVAD, Frames, VadOptions
 
@@ -32,8 +33,10 @@ class HybridVAD:
         self._options = options or VadOptions()
         self._gate = EnergyVAD(self._options)
         self._silero = Silero()
-        self._audio: Samples = np.zeros(CONTEXT + _WARM_UP, np.float32)
-        self._audio_start = -len(self._audio)  # samples since the stream began
+        # What it may still need, as it came: an array made of it for each piece would let go of the
+        # interpreter lock, and wake who waits for it (see `vad`).
+        self._pieces: deque[Samples] = deque([np.zeros(CONTEXT + _WARM_UP, np.float32)])
+        self._start = -CONTEXT - _WARM_UP  # of the pieces, in samples since the stream began
         self._judged = 0  # frames of the gate
         self._quiet = _QUIET  # frames since the last one with sound
         self._loud = 0  # frames with sound in the sound that goes on
@@ -43,7 +46,9 @@ class HybridVAD:
 
     def judge(self, samples: Samples) -> Frames:
         """Judge every frame that is complete now, as `EnergyVAD.judge` does."""
-        self._audio = np.concatenate((self._audio, samples))
+        for at in range(0, len(samples), SAMPLE_RATE):
+            piece = samples[at : at + SAMPLE_RATE]
+            self._pieces.append(piece if len(samples) <= SAMPLE_RATE else piece.copy())
         frames = self._gate.judge(samples)
         voiced = np.zeros(len(frames.onset), np.bool_)
         onset = frames.onset.tolist()
@@ -60,7 +65,7 @@ class HybridVAD:
     @property
     def kept(self) -> int:
         """Samples that are kept for the detector."""
-        return len(self._audio)
+        return sum(map(len, self._pieces))
 
     def _skip(self, onset: list[bool], at: int) -> int:
         """Go on to the next sound, or to the end."""
@@ -86,7 +91,7 @@ class HybridVAD:
 
         A blip costs nothing.
         """
-        start = max(frame * HOP - _WARM_UP, self._audio_start + CONTEXT)
+        start = max(frame * HOP - _WARM_UP, self._start + CONTEXT)
         self._next = -(-start // FRAME) * FRAME
         self._silero.reset()
         self._row = 0
@@ -108,8 +113,8 @@ class HybridVAD:
         count = 0 if self._next is None else (self._judged * HOP - self._next) // FRAME
         if self._next is None or count <= 0:
             return self._judged
-        begin = self._next - CONTEXT - self._audio_start
-        heard = self._audio[begin : begin + CONTEXT + count * FRAME]
+        begin = self._next - CONTEXT - self._start
+        heard = np.concatenate(self._pieces)[begin : begin + CONTEXT + count * FRAME]
         for number, probability in enumerate(self._silero.probabilities(heard).tolist(), 1):
             self._row = self._row + 1 if probability >= self._options.voice else 0
             if self._row >= self._options.voice_frames:
@@ -124,6 +129,5 @@ class HybridVAD:
         needed = self._judged * HOP - _WARM_UP - FRAME - CONTEXT
         if self._next is not None:
             needed = min(needed, self._next - CONTEXT)
-        if needed > self._audio_start:
-            self._audio = self._audio[needed - self._audio_start :].copy()
-            self._audio_start = needed
+        while self._pieces and self._start + len(self._pieces[0]) <= needed:
+            self._start += len(self._pieces.popleft())

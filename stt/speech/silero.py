@@ -56,7 +56,7 @@ def _session() -> Any:
         raise SettingError("STT_VAD=hybrid needs faster-whisper, whose file it reads; or: energy")
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = options.intra_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
+    options.enable_cpu_mem_arena = True
     return onnxruntime.InferenceSession(
         str(Path(package.origin).parent / _MODEL),
         sess_options=options,
