@@ -109,6 +109,21 @@ def test_an_interim_older_than_the_spec_under_way_says_nothing() -> None:
     assert scene.utterance.policy.tail == ""
 
 
+def test_a_spec_that_waited_into_speech_is_not_wanted() -> None:
+    """Read while somebody speaks again it could be no final; an interim is due instead (REC-71)."""
+    scene = Scene()
+    scene.hear(1.0)
+    scene.hear(0.3, voice=False)
+    spec = Request(7, Kind.SPEC, 0)
+    scene.asking.ask(spec, scene.now)
+    scene.hear(1.0)
+
+    assert not scene.asking.read(spec)
+
+    assert not scene.asking.wants(spec)
+    assert scene.hear(0.1) is Kind.INTERIM
+
+
 WORDS = tuple(Word(f" w{at}", at * 0.5, (at + 1) * 0.5) for at in range(14))
 
 

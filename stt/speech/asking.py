@@ -31,17 +31,18 @@ class Asking:
         self.ahead = Ahead()
         self._options = options
         self._endpointer = endpointer
+        ends = options.endpointing
+        self._silence = min(ends.spec, ends.silence / 2) * SAMPLE_RATE  # that asks for a spec
 
     def due(self, now: int) -> Kind | None:
         """What to ask for when the stream has ``now`` samples; `ask` then follows."""
         if not self._options.interims or self.ahead.request is not None:
             return None
-        endpointing, speech_end = self._options.endpointing, self._endpointer.speech_end
-        silence = min(endpointing.spec, endpointing.silence / 2) * SAMPLE_RATE
-        if self._endpointer.silence >= silence and self.ahead.asked_after != speech_end:
+        speech_end, silence = self._endpointer.speech_end, self._endpointer.silence
+        if silence >= self._silence and self.ahead.asked_after != speech_end:
             return Kind.SPEC
         new = speech_end > self.utterance.read_until and now >= self._next_interim()
-        pausing = self._endpointer.silence >= silence / 2  # then wait: a spec may say it all
+        pausing = silence >= self._silence / 2  # then wait: a spec may say it all
         return Kind.INTERIM if new and not pausing and self.interim is None else None
 
     def ask(self, request: Request, now: int) -> None:
@@ -56,10 +57,19 @@ class Asking:
         """Whether the answer to a request is awaited here."""
         return request in (self.interim, self.ahead.request)
 
-    def read(self, request: Request) -> None:
-        """The window of a request is read now."""
+    def read(self, request: Request) -> bool:
+        """The window of a request is read now; False: it is not wanted any more.
+
+        A spec that waited until somebody speaks again would be an interim with a final's urgency:
+        under load that costs other sessions their finals (REC-71).
+        """
         if request == self.ahead.request:
-            self.ahead.read(self._endpointer.speech_end)
+            speech_end = self._endpointer.speech_end
+            if self.ahead.asked_after != speech_end and self._endpointer.silence < self._silence:
+                self.fail(request)
+                return False
+            self.ahead.read(speech_end)
+        return True
 
     def fail(self, request: Request) -> None:
         """A request failed; an interim is due again later, a final at the endpoint."""

@@ -108,8 +108,8 @@ class SpeechStream:
     def window(self, request: Request) -> Window | None:
         """The audio of a request as of now (AD1); None when its answer is no longer wanted."""
         if self._asking and self._asking.wants(request):
-            self._asking.read(request)
-            utterance: Utterance | None = self._asking.utterance
+            wanted = self._asking.read(request)
+            utterance = self._asking.utterance if wanted else None
         else:
             utterance = self._awaits(request)
         if utterance is None:
