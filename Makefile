@@ -30,8 +30,9 @@ check: lint types test ## lint, types and tests: what must pass before a change 
 bench: $(VENV)/.installed-bench ## measurements (docs/benchmarks.md)
 	@$(VENV)/bin/python -m benchmarks
 
-calibrate: $(VENV)/.installed-dev ## how short a model's windows may be: MODEL=folder AUDIO=folder (benchmarks/README.md)
-	@$(VENV)/bin/python -m benchmarks.calibrate $(if $(MODEL),--model "$(MODEL)") $(if $(AUDIO),--audio "$(AUDIO)")
+calibrate: $(if $(and $(MODEL),$(AUDIO)),$(VENV)/.installed-dev) ## how short a model's windows may be: MODEL=folder AUDIO=folder (benchmarks/README.md)
+	@$(if $(and $(MODEL),$(AUDIO)),,echo "make calibrate MODEL=folder AUDIO=folder: the model, and recordings with at least a minute of speech"; exit 2)
+	@$(VENV)/bin/python -m benchmarks.calibrate --model "$(MODEL)" --audio "$(AUDIO)"
 
 clean: ## remove what can be made again; transcripts in var/ stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build

@@ -142,9 +142,17 @@ def build_service(settings: Settings, metrics: Metrics, engine: Engine | None) -
 
 
 def _loaded(settings: Settings, engine: Engine | None) -> Engine:
-    """What recognises speech; with it what hears it, so that the first session need not wait."""
+    """What recognises speech; with it what hears it, so that the first session need not wait.
+
+    Raises SettingError, also for a language that this model does not know.
+    """
     if engine is None:
         engine = create_engine(settings.engine, engine_options(settings))
+    if settings.language is not None and settings.language not in engine.languages:
+        known = ", ".join(sorted(engine.languages))
+        raise SettingError(
+            f"STT_LANGUAGE={settings.language}: {engine.model} does not know it; allowed: {known}"
+        )
     if settings.vad == "hybrid":
         Silero()
     return engine

@@ -170,7 +170,7 @@ class SessionManager:
         for session in everyone:
             session.conclude()
         for session in sessions:
-            session.outbox.close(1012, "the service restarts; connect again")
+            session.outbox.close(1012, "the service stops or restarts; connect again")
         return all(settled)
 
     def wait_empty(self, timeout: float) -> bool:

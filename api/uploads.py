@@ -88,6 +88,7 @@ class Wish:
     response_format: ResponseFormat = "json"
     granularities: tuple[Granularity, ...] = SEGMENTS
     language: str | None = None
+    task: Task = "transcribe"
     prompt: str = ""
     hotwords: str = ""
     final: FinalChoice | None = None
@@ -142,13 +143,15 @@ def uploader(
             samples,
             tenant=principal.tenant_id if principal else wish.tenant,
             language=wish.language,
-            task="transcribe",
+            task=wish.task,
             prompt=wish.prompt,
             hotwords=wish.hotwords,
             final=wish.final,
             word_times="word" in wish.granularities and wish.response_format == "verbose_json",
         )
-        rendered = render(transcription, wish.response_format, granularities=wish.granularities)
+        rendered = render(
+            transcription, wish.response_format, granularities=wish.granularities, task=wish.task
+        )
         return Response(rendered.body, content_type=rendered.content_type)
 
     return upload
@@ -169,6 +172,7 @@ def read_wish(fields: Fields, languages: frozenset[str] = frozenset()) -> Wish:
         response_format=response_format,
         granularities=_granularities(fields),
         language=_language(fields.get("language"), languages),
+        task=_task(fields.get("task")),
         prompt=_hint("prompt", fields.get("prompt") or ""),
         hotwords=_hint("hotwords", ", ".join(_hotwords(fields))),
         final=_final(fields.get("final")),
@@ -246,6 +250,13 @@ def _hotwords(fields: Fields) -> list[str]:
     """Hot words, and the keywords that some clients send one by one (client OF4)."""
     names = ("hotwords", "keywords[]", "keywords")
     return [word for name in names for word in fields.getlist(name) if word.strip()]
+
+
+def _task(value: str | None) -> Task:
+    match value or "transcribe":
+        case "transcribe" | "translate" as task:
+            return task
+    raise BadField("task", "task must be transcribe or translate.")
 
 
 def _final(value: str | None) -> FinalChoice | None:

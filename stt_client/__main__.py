@@ -103,8 +103,12 @@ def show(event: Event, *, as_json: bool, terminal: bool) -> None:
         print(CLEAR + event["text"].replace("\n", " ")[-room:], end="", flush=True)
 
 
-def run_live(options: argparse.Namespace) -> None:
-    """Stream a WAV or the microphone. Raises NotLive for a file that cannot be streamed."""
+def run_live(options: argparse.Namespace) -> bool:
+    """Stream a WAV or the microphone; whether all of it was recognised.
+
+    Raises NotLive for a file that cannot be streamed.
+    """
+    whole = True
     stop = threading.Event()
     if options.source == "mic":
         rate, chunks = 16_000, microphone(stop)
@@ -124,6 +128,8 @@ def run_live(options: argparse.Namespace) -> None:
         final=options.final, words=_words(options), key=options.key, sample_rate=rate,
     ):  # fmt: skip
         show(event, as_json=options.json, terminal=terminal)
+        whole = whole and event.get("code") != "transcription_failed"
+    return whole
 
 
 def _words(options: argparse.Namespace) -> str | None:
@@ -174,8 +180,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if not options.file:
             try:
-                run_live(options)
-                return 0
+                return 0 if run_live(options) else 1
             except NotLive as why:
                 print(f"{options.source}: {why}; sent as a whole file", file=sys.stderr)
         run_upload(options)

@@ -10,6 +10,7 @@ import pytest
 import app
 from stt.engines.fake import FakeEngine
 from stt.engines.options import EngineOptions
+from stt.errors import SettingError
 from stt_config import Settings
 
 
@@ -58,3 +59,11 @@ def test_the_engine_is_told_its_profile(monkeypatch: pytest.MonkeyPatch) -> None
 
     assert [options.profile for options in given] == [None, Path("a/b.json")]
     assert given[1].encoder_context == "7.5"
+
+
+def test_a_language_that_the_model_does_not_know_stops_the_start() -> None:
+    """STT_LANGUAGE is checked against the model that was loaded, by name and with what it knows."""
+    with pytest.raises(SettingError, match=r"STT_LANGUAGE=xx: fake does not know it; .* de, en, "):
+        app._loaded(Settings(language="xx"), FakeEngine())
+
+    assert app._loaded(Settings(language="de"), FakeEngine()).model == "fake"

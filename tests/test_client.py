@@ -469,6 +469,20 @@ def test_errors_of_the_service_are_printed(
     assert (printed.out, printed.err) == ("", "queue_overload: queue_full\n")
 
 
+@pytest.mark.parametrize(("code", "status"), [("transcription_failed", 1), ("queue_overload", 0)])
+def test_the_exit_status_says_whether_all_was_recognised(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, status: int
+) -> None:
+    """A failed utterance is a problem for a script; an interim that was refused is none."""
+    said = [
+        {"type": "error", "code": code, "message": "so it is"},
+        {"type": "transcript", "text": "", "is_final": True},
+    ]
+    monkeypatch.setattr("stt_client.__main__.stream", lambda *_, **__: iter(said))
+
+    assert main([str(write_wav(tmp_path / "a.wav")), "--fast"]) == status
+
+
 def test_pacing_is_real_time_and_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Message n leaves n tenths of a second after the start, without drift."""
     waits: list[float] = []

@@ -27,7 +27,7 @@ NUMBERS = {3: "three", 4: "four", 8: "eight", 18: "18"}
         f"{STREAM.first_step:g} s after the onset, then every {STREAM.next_step:g} s until",
         f"(`STT_STEP_MS`, {STREAM.step:g} s)",
         f"| spec | at {END.spec:g} s of silence",
-        f"| soft | {POLICY.soft:g} s of window",
+        f"| soft (`STT_WINDOW_S`) | {POLICY.soft:g} s of window",
         f"but for the last {POLICY.keep:g} s of them",
         f"| hard | {POLICY.hard:g} s of window",
         f"| cut | {END.cut_after:g} s of utterance |",

@@ -108,6 +108,7 @@ def test_fields_reach_the_recorder(house: House) -> None:
         prompt="Hark",
         hotwords="CTranslate2",
         final="best",
+        task="translate",
         temperature="0",
         tenant_id="t7",
         response_format="verbose_json",
@@ -121,7 +122,7 @@ def test_fields_reach_the_recorder(house: House) -> None:
             "seconds": 1.0,
             "tenant": "t7",
             "language": "de",
-            "task": "transcribe",
+            "task": "translate",
             "prompt": "Hark",
             "hotwords": "CTranslate2",
             "final": "best",
@@ -163,6 +164,7 @@ def test_other_formats(house: House, name: str, kind: str, start: str) -> None:
      ({"encoding": "linear16", "sample_rate": "fast"}, "sample_rate"),
      ({"prompt": "x" * 1001}, "prompt"), ({"hotwords": "x" * 1001}, "hotwords"),
      ({"final": "worst"}, "final"),
+    ({"task": "sing"}, "task"),
      ({"tenant_id": "x" * 200}, "tenant_id")],
 )  # fmt: skip
 def test_a_bad_field_is_named(house: House, fields: dict[str, str], param: str) -> None:

@@ -210,7 +210,11 @@ class Utterance:
         return _spelling(words, text) or tuple(map(Word, split(text, hypothesis.language)))
 
     def _shifted(self, words: Sequence[Word]) -> list[Word]:
-        """Words of the window with times of the stream, within the audio of the utterance."""
+        """Words of the window with times of the stream, within the speech of the utterance.
+
+        An alignment gives the silence before speech to the first word, and of what follows to the
+        last.
+        """
         return [
             replace(word, start=self._in_stream(word.start), end=self._in_stream(word.end))
             for word in words
@@ -219,9 +223,9 @@ class Utterance:
     def _in_stream(self, time: float | None) -> float | None:
         if time is None:
             return None
-        latest = self.read_until if self.audio_end is None else self.audio_end
-        since = self.excerpt.window_start / SAMPLE_RATE + max(0.0, time)
-        return round(min(since, latest / SAMPLE_RATE), 3)
+        latest = self.read_until if self.audio_end is None else self.end
+        since = self.excerpt.window_start / SAMPLE_RATE + time
+        return round(max(self.start / SAMPLE_RATE, min(since, latest / SAMPLE_RATE)), 3)
 
 
 def _spelling(words: Sequence[Word], text: str) -> tuple[Word, ...] | None:
