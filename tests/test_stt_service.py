@@ -163,7 +163,7 @@ def test_clients_are_told_when_interims_come_late() -> None:
 @pytest.mark.parametrize(
     ("device", "most", "options"),
     [
-        ("cpu", None, BatchOptions(8, 0.300)),
+        ("cpu", None, BatchOptions(8, 0.200)),
         ("cuda", None, BatchOptions(32, 0.060)),
         ("cuda", 3, BatchOptions(3, 0.060)),
     ],
