@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from stt.events import SAMPLE_RATE
-from stt.speech.vad import HOP, Frames
+from stt.speech.vad import HOP, Frames, next_onset
 
 _QUIETEST = 4  # frames: the 100 ms of REC-54, in which an endless utterance is cut
 
@@ -157,10 +157,7 @@ class Endpointer:
 
     def _skip(self, onset: list[bool], at: int) -> int:
         """Go on to the next frame in which speech may begin, or to the end."""
-        try:
-            found = onset.index(True, at)
-        except ValueError:
-            found = len(onset)
+        found = next_onset(onset, at)
         self._now += (found - at) * HOP
         return found
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from stt.events import SAMPLE_RATE, Samples
 from stt.speech.silero import CONTEXT, FRAME, Silero
-from stt.speech.vad import HOP, EnergyVAD, Frames, VadOptions
+from stt.speech.vad import HOP, EnergyVAD, Frames, VadOptions, next_onset
 
 _LOUD: Final = 4  # frames of the gate that make a sound worth listening to, as an onset (REC-51)
 _WARM_UP: Final = 9 * FRAME  # samples that the detector hears before that: 0.29 s
@@ -69,7 +69,7 @@ class HybridVAD:
 
     def _skip(self, onset: list[bool], at: int) -> int:
         """Go on to the next sound, or to the end."""
-        found = onset.index(True, at) if True in onset[at:] else len(onset)
+        found = next_onset(onset, at)
         self._judged += found - at
         return found
 

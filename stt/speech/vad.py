@@ -121,6 +121,14 @@ class EnergyVAD:
             self._bucket_floor, self._bucket_frames = np.inf, 0
 
 
+def next_onset(onset: list[bool], at: int) -> int:
+    """The next frame, from ``at`` on, in which speech may begin; their number if there is none."""
+    try:
+        return onset.index(True, at)
+    except ValueError:
+        return len(onset)
+
+
 def _levels(frames: NDArray[np.float32]) -> NDArray[np.float64]:
     """The level of (n, HOP) samples in dBFS.
 
