@@ -7,18 +7,16 @@ call it with an engine of their own.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
 import time
 from pathlib import Path
 
-import yaml
 from flask import Flask
 
 import stt_websocket
-from api import access, gate, legacy, ops, page, sessions, transcripts, uploads
+from api import access, describe, gate, legacy, ops, page, sessions, transcripts, uploads
 from session_manager import ManagerOptions, SessionManager
 from streaming_ws import DoorOptions
 from streaming_ws import blueprint as streaming
@@ -240,7 +238,6 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
         at_once=settings.max_uploads,
         languages=lambda: service.abilities.languages,
     )
-    described = (ROOT / "openapi.yaml").read_text(encoding="utf-8")
     for door in (
         streaming(
             service.manager,
@@ -267,16 +264,19 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
             state=service.state,
             ready=service.why_not_ready,
             metrics_text=metrics.text,
-            openapi_yaml=described,
-            openapi_json=json.dumps(yaml.safe_load(described)),
             auth=auth,
             whom=access.whom,
         ),
+        describe.blueprint(*map(_document, ("openapi.yaml", "asyncapi.yaml"))),
         page.blueprint(
             state=service.state, ready=service.why_not_ready, keys_required=auth.required
         ),
     ):
         app.register_blueprint(door)
+
+
+def _document(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
 def _give_up(reason: str) -> None:

@@ -12,8 +12,11 @@ from flask import Flask, Request, Response, g, request
 from stt.auth import Authenticator, Principal
 
 OPEN_PATHS = frozenset(
-    ("/", "/healthz", "/readyz", "/openapi.json", "/openapi.yaml", "/docs", "/swagger")
-)
+    (
+        "/", "/healthz", "/readyz", "/docs", "/swagger",
+        "/openapi.json", "/openapi.yaml", "/asyncapi.json", "/asyncapi.yaml",
+    )
+)  # fmt: skip
 """What needs no key: it tells nobody's words."""
 
 
