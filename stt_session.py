@@ -325,7 +325,7 @@ class Session:
             self._publish(track, said, event if isinstance(event, Final) else None)
         elif isinstance(event, SpeechEnded) and track.label is None:
             chunk = track.chunk_of(event)
-            self._expect(track, [chunk] if chunk is not None and chunk.single else [])
+            self._expect(track, [chunk] if chunk is not None and chunk.last is not None else [])
 
     def _publish(self, track: Track, said: Transcript, utterance: Final | None) -> None:
         self._voice.publish(track, said, utterance, self._usage())
