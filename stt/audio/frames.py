@@ -13,15 +13,14 @@ from typing import IO, NoReturn
 import av
 import numpy as np
 
-from stt.audio.pcm import floats_to_samples
+from stt.audio.pcm import MAX_CHANNELS, floats_to_samples
 from stt.audio.resample import Resampler
 from stt.errors import STTError, UndecodableAudio, UnsupportedAudio
 from stt.events import SAMPLE_RATE, Samples
 
 log = logging.getLogger("stt.audio")
 
-MAX_CHANNELS = 8  # runtime RT-61
-MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz, RT-61
+MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz, runtime RT-61
 _FORMATS: dict[str, tuple[str, float]] = {
     "u8": ("u1", 2.0**7),
     "s16": ("i2", 2.0**15),
