@@ -6,6 +6,7 @@ Translates what HTTP carries (headers, subprotocols, tickets) for `stt.auth`, wh
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from flask import Flask, Request, Response, g, request
 
@@ -50,8 +51,14 @@ def count_refusals(app: Flask, count: Callable[[str], None]) -> None:
     @app.after_request
     def _count(response: Response) -> Response:
         if _is_handshake(request) and response.status_code >= 400 and response.is_json:
-            count(str(response.get_json()["code"]))
+            count(_code(response.get_json()))
         return response
+
+
+def _code(body: Any) -> str:
+    """The code of an error, in our shape or in OpenAI's."""
+    error = body.get("error")
+    return str(error.get("code") if isinstance(error, dict) else body.get("code"))
 
 
 def _is_handshake(asked: Request) -> bool:

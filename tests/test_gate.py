@@ -59,7 +59,7 @@ def test_cors_names_the_allowed_origin_without_credentials(server: Served) -> No
 
     assert answer.headers["access-control-allow-origin"] == "https://captions.example"
     assert "access-control-allow-credentials" not in answer.headers
-    assert answer.headers["access-control-expose-headers"] == "Retry-After"
+    assert answer.headers["access-control-expose-headers"] == "Retry-After, X-Request-Id"
     assert "Origin" in answer.headers["vary"]
 
 
