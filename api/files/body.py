@@ -80,7 +80,7 @@ def form_body(
 
 def _stream(request: Request, hold: Hold, *, begun: int = 0) -> CountedBody | io.BytesIO:
     """Where the rest of the body is read; all of it, or each piece, is counted."""
-    if request.content_length is None:
+    if not request.content_length:
         hold(begun)
         return CountedBody(request, hold)
     hold(request.content_length)

@@ -144,16 +144,27 @@ class Files:
     def _streamed(
         self, heard: Iterator[Final | None], wish: Wish, stack: ExitStack[None]
     ) -> Response:
-        """A stream of events; what is on the stack is closed with it, however it ends."""
+        """A stream of events; what is on the stack is closed with the file, however that ends.
+
+        So there is room for another file before the client hears that this one is done.
+        """
+        kept = stack.pop_all()
         frames = sse.events(
-            heard,
+            _then(heard, kept.close),
             logprobs=wish.logprobs,
             keep_alive=self._limits.keep_alive,
             clock=time.monotonic,
         )
         response = Response(frames, content_type=sse.CONTENT_TYPE, headers=sse.HEADERS)
-        response.call_on_close(stack.pop_all().close)
+        response.call_on_close(kept.close)  # it may never be begun
         return response
+
+
+def _then(heard: Iterator[Final | None], end: Callable[[], None]) -> Iterator[Final | None]:
+    try:
+        yield from heard
+    finally:
+        end()
 
 
 def _conclude(file: Heard, label: str, begun: float) -> None:
