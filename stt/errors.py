@@ -140,6 +140,7 @@ class UndecodableAudio(BadInput):
     """Bytes that say they are audio and cannot be decoded."""
 
     code = "undecodable_audio"
+    param = "file"
 
 
 class RateLimited(BadInput):

@@ -165,9 +165,11 @@ def openai_error(
     status: int, message: str, code: str | None, *, param: str | None = None
 ) -> dict[str, Any]:
     """The same for what is no error of ours, such as an unknown path (OE1, native HT3)."""
-    kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+    kinds = {403: "permission_error", 429: "rate_limit_error"}
     other = "server_error" if status >= 500 else "invalid_request_error"
     kind = kinds.get(status, other)
+    if status == 401:
+        code = "invalid_api_key"  # the one that OpenAI has, and programs look for
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
@@ -211,7 +213,7 @@ def _finite(value: float) -> float:
 
 
 def _log(probability: float) -> float:
-    return math.log(max(probability, LEAST_PROBABILITY))
+    return math.log(min(max(probability, LEAST_PROBABILITY), 1.0))
 
 
 def _clock(seconds: float, point: str) -> str:

@@ -158,7 +158,7 @@ def test_all_languages_of_whisper_have_a_name() -> None:
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [(BadInput("no"), "invalid_request_error"), (Unauthorized("no"), "authentication_error"),
+    [(BadInput("no"), "invalid_request_error"), (Unauthorized("no"), "invalid_request_error"),
      (QueueFull(), "rate_limit_error"), (EngineError("no"), "server_error")],
 )  # fmt: skip
 def test_errors_have_all_four_keys(error: STTError, kind: str) -> None:

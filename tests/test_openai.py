@@ -496,6 +496,24 @@ def test_oe3_broken_bodies(house: House, path: str, kind: str, body: bytes, stat
     assert house.files.turns.taken == 0
 
 
+def test_oe1_what_is_wrong_with_the_audio_is_wrong_with_the_file(house: House) -> None:
+    """OE1: no audio, a rate that is not served, too long: the field is named each time."""
+    short = build(max_seconds=2)
+    rate = {"encoding": "linear16", "sample_rate": "3000"}
+
+    refusals = [
+        error(send(house, data=b"no audio at all"), 400),
+        error(send(house, **rate), 415),
+        error(send(short, data=wav(3)), 413),
+    ]
+
+    assert [refusal["param"] for refusal in refusals] == ["file"] * 3
+    assert [refusal["code"] for refusal in refusals] == [
+        *("undecodable_audio", "unsupported_audio", "too_large")
+    ]
+    short.store.close()
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_oe1_too_large_is_413(house: House, chunked: bool) -> None:
     """OE1: above the limit, with and without Content-Length."""
@@ -552,7 +570,8 @@ def test_oe1_a_wrong_key(house: House) -> None:
     refused = send(locked)
     answer = send(locked, headers={"Authorization": "Bearer ka"}, tenant_id="bob")
 
-    assert error(refused, 401)["type"] == "authentication_error"
+    refusal = error(refused, 401)
+    assert (refusal["type"], refusal["code"]) == ("invalid_request_error", "invalid_api_key")
     assert refused.headers["WWW-Authenticate"] == "Bearer"
     assert answer.status_code == 200
     assert [call.tenant for call in locked.recorder.calls] == ["alice"]

@@ -328,7 +328,7 @@ def test_the_key_decides_whose_turn_it_is() -> None:
     refused = send(house, wav(1))
     answer = house.http.post("/transcribe", data=form, headers={"Authorization": "Bearer ka"})
 
-    assert error(refused, 401)["type"] == "authentication_error"
+    assert error(refused, 401)["type"] == "invalid_request_error"
     assert answer.status_code == 200
     assert [call.tenant for call in house.recorder.calls] == ["alice"]
     house.store.close()

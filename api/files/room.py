@@ -24,6 +24,7 @@ from api.files.leaving import ClientGone, presence, while_present
 from api.files.turns import Turns
 from api.files.wish import Wish
 from stt.auth import Whom
+from stt.errors import BadInput
 from stt.events import Abilities, Final, Samples
 from stt.replies import Transcription
 from stt_file import FileOptions
@@ -139,7 +140,8 @@ class Files:
             sample_rate=wish.sample_rate,
         )
         tenant = principal.tenant_id if principal else wish.tenant
-        return self._listener.listen(blocks, wish.options(tenant=tenant, label=request_id()))
+        options = wish.options(tenant=tenant, label=request_id())
+        return self._listener.listen(_of_the_file(blocks), options)
 
     def _streamed(
         self, heard: Iterator[Final | None], wish: Wish, stack: ExitStack[None]
@@ -158,6 +160,15 @@ class Files:
         response = Response(frames, content_type=sse.CONTENT_TYPE, headers=sse.HEADERS)
         response.call_on_close(kept.close)  # it may never be begun
         return response
+
+
+def _of_the_file(blocks: Iterator[Samples]) -> Iterator[Samples]:
+    """The blocks; what is wrong with them is wrong with the field that brought them (OE1)."""
+    try:
+        yield from blocks
+    except BadInput as error:
+        error.param = error.param or "file"
+        raise
 
 
 def _then(heard: Iterator[Final | None], end: Callable[[], None]) -> Iterator[Final | None]:
