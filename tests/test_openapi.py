@@ -13,7 +13,7 @@ from flask import Flask
 from werkzeug.datastructures import MultiDict
 
 from api import ops, page
-from api.uploads import read_wish
+from api.files.wish import read_wish
 from app import create_app
 from stt.auth import Authenticator
 from stt.events import FinalChoice
@@ -68,7 +68,8 @@ def test_every_route_is_described_and_the_other_way_round(house: House) -> None:
     """The document names exactly the routes of these doors (architecture AG9, native HT8)."""
     described = {key for key in OPERATIONS if not key[0].startswith(OTHER_DOORS)}
 
-    assert routes(house.app) == described
+    ours = {key for key in routes(house.app) if not key[0].startswith(OTHER_DOORS)}
+    assert ours == described
 
 
 def test_every_reference_leads_somewhere() -> None:
