@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from werkzeug.datastructures import MultiDict
 
-from api.uploads import read_wish
+from api.files.wish import read_wish
 from app import create_app
 from stt.audio.pcm import ENCODINGS
 from stt.events import FinalChoice
