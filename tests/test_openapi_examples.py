@@ -12,24 +12,16 @@ from werkzeug.test import TestResponse
 
 from api import ops
 from stt.auth import Authenticator
-from stt.errors import EngineError, NotReady, QueueFull
+from stt.errors import EngineError, NotReady, QueueFull, STTError
 from stt.events import Final, Word
-from stt.replies import Transcription
 from tests.described import OPENAPI, found
 from tests.doors import Clock, House, build, pcm
 
 CHUNK = "1700000000000"
 TEXTS = {CHUNK: "Hello world.", "1700000004000": "Testing."}
-HELLO = Transcription(
-    (
-        Final(
-            0, "Hello there.", 0.25, 1.5, language="en",
-            words=(Word("Hello", 0.25, 0.75), Word(" there.", 0.75, 1.5)),
-            average_logprob=-0.21, no_speech_probability=0.01,
-        ),
-    ),
-    2.0,
-    "en",
+HELLO = Final(
+    0, "Hello there.", 0.25, 1.5, language="en", average_logprob=-0.21, no_speech_probability=0.01,
+    words=(Word("Hello", 0.25, 0.75, 1.0), Word(" there.", 0.75, 1.5, 0.5)),
 )  # fmt: skip
 EXAMPLES: Mapping[str, Any] = OPENAPI["components"]["examples"]
 STATE = {name: value for name, value in EXAMPLES["Healthy"]["value"].items() if name != "status"}
@@ -51,7 +43,7 @@ Ask = Callable[[World], TestResponse]
 @pytest.fixture(name="world")
 def _world() -> Iterator[World]:
     world = World(build(), build({"ka": "alice"}), Flask("hark"))
-    world.open.recorder.transcribe = lambda samples, **_: HELLO  # type: ignore[method-assign]
+    world.open.recorder.script = [HELLO]
     world.ops.register_blueprint(
         ops.blueprint(
             state=lambda: STATE,
@@ -108,18 +100,19 @@ def file(query: str = "") -> Ask:
     return lambda world: world.open.http.post(path, data=pcm(2))
 
 
-def refused(error: Exception, ask: Ask) -> Ask:
+def refused(error: STTError, ask: Ask) -> Ask:
     """The same, while the recorder refuses."""
 
     def asked(world: World) -> TestResponse:
-        def refuse(*_: object, **__: object) -> Transcription:
-            raise error
-
-        world.open.recorder.transcribe = refuse  # type: ignore[method-assign]
-        world.open.recorder.snapshot = refuse  # type: ignore[method-assign,assignment]
+        world.open.recorder.refusals = [error]
         return ask(world)
 
     return asked
+
+
+def post(path: str, **options: Any) -> Ask:
+    """A POST to the doors without keys."""
+    return lambda world: world.open.http.post(path, **options)
 
 
 def keyed(method: str, path: str, **options: Any) -> Ask:
@@ -136,6 +129,7 @@ def loading(world: World) -> TestResponse:
 VERBOSE = (
     "&response_format=verbose_json&timestamp_granularities[]=word&timestamp_granularities[]=segment"
 )
+FILES = "/v1/audio/transcriptions"
 LONG = b"x" * 4_000_001
 ASKED: dict[str, Ask] = {
     "Ticket": lambda world: world.ops.test_client().post("/stt/ticket"),
@@ -146,23 +140,21 @@ ASKED: dict[str, Ask] = {
     "FileRejected": refused(QueueFull(), file()),
     "Transcribed": file(),
     "Verbose": file(VERBOSE),
+    "Logprobs": file("&include[]=logprobs"),
+    "Events": file("&stream=true"),
     "Text": file("&response_format=text"),
     "Srt": file("&response_format=srt"),
     "Vtt": file("&response_format=vtt"),
     "EngineFailed": refused(EngineError("the model failed on this audio"), file()),
     "NoModel": refused(NotReady("the model is loading"), file()),
-    "NotAudio": lambda world: world.open.http.post(
-        "/transcribe", data=b"\0none", content_type="audio/wav"
-    ),
+    "NotAudio": post("/transcribe", data=b"\0none", content_type="audio/wav"),
     "BadField": file("&response_format=xml"),
-    "NoFile": lambda world: world.open.http.post(
-        "/transcribe", data={"a": "b"}, content_type="multipart/form-data"
-    ),
-    "NotJson": lambda world: world.open.http.post("/transcribe"),
+    "NoFile": post("/transcribe", data={"a": "b"}, content_type="multipart/form-data"),
+    "NotJson": post("/transcribe"),
     "Incomplete": snapshot(None),
     "NotBase64": snapshot("AAABAAI"),
-    "Session": lambda world: world.open.http.post("/session", json={"source": "mic"}),
-    "NoSuchSource": lambda world: world.open.http.post("/session", json={"source": "radio"}),
+    "Session": post("/session", json={"source": "mic"}),
+    "NoSuchSource": post("/session", json={"source": "radio"}),
     "Listed": get("/list_transcripts"),
     "ListedNone": get("/list_transcripts?from=1800000000000"),
     "Counted": get("/transcripts/count"),
@@ -176,16 +168,16 @@ ASKED: dict[str, Ask] = {
     "WrongKey": keyed("GET", "/transcripts", headers={"Authorization": "Bearer kb"}),
     "FileNoKey": keyed("POST", "/transcribe", data=b"x", content_type="audio/wav"),
     "ForeignOrigin": get("/transcripts", Origin="https://elsewhere.example"),
-    "LongBody": lambda world: world.open.http.post(
-        "/transcripts", data=LONG, content_type="application/json"
-    ),
-    "LongFile": lambda world: world.open.http.post(
-        "/transcribe", data=LONG, content_type="audio/wav"
-    ),
-    "Gzip": lambda world: world.open.http.post(
-        "/transcripts", json={}, headers={"Content-Encoding": "gzip"}
-    ),
-    "NoSuchEncoding": lambda world: world.open.http.post("/transcribe?encoding=opus", data=b"x"),
+    "LongBody": post("/transcripts", data=LONG, content_type="application/json"),
+    "LongFile": post("/transcribe", data=LONG, content_type="audio/wav"),
+    "Gzip": post("/transcripts", json={}, headers={"Content-Encoding": "gzip"}),
+    "NoSuchEncoding": post("/transcribe?encoding=opus", data=b"x"),
+    "Models": get("/v1/models"),
+    "OneModel": get("/v1/models/owner/small"),
+    "NoSuchModel": get("/v1/models/x"),
+    "NoBoundary": post(FILES, data=b"x", content_type="multipart/form-data"),
+    "NotAForm": post(FILES, json={}),
+    "OpenAIForeignOrigin": get("/v1/models", Origin="https://elsewhere.example"),
     "Healthy": lambda world: world.ops.test_client().get("/healthz"),
     "Ready": lambda world: world.ops.test_client().get("/readyz"),
     "Loading": loading,
