@@ -188,7 +188,7 @@ def test_the_examples_of_the_manual_are_described(message: str) -> None:
 
 
 def test_the_query_is_that_of_the_code() -> None:
-    """The parameters that `read_query` asks for and the ticket, with their defaults (S1)."""
+    """What `read_query` asks for, with its defaults, and what the gate does (S1, client RH2)."""
     asked: set[str] = set()
 
     class Empty(dict[str, str]):
@@ -199,7 +199,7 @@ def test_the_query_is_that_of_the_code() -> None:
     read_query(Empty(), frozenset())
     described = ASYNCAPI["channels"]["stream"]["bindings"]["ws"]["query"]["properties"]
 
-    assert set(described) == asked | {"ticket"}
+    assert set(described) == asked | {"ticket", "api_key"}
     for name in ("tenant_id", "sample_rate", "encoding"):
         assert described[name]["default"] == getattr(NativeQuery(), name)
     for name in ("prompt", "hotwords"):
