@@ -34,7 +34,7 @@ TRANSCRIPT = replies.Transcript(
     warning="odd_length", seq=1,
 )  # fmt: skip
 EVERY_REPLY: tuple[replies.Reply, ...] = (
-    replies.Opened("s", "0000", 2**21, 16000, "linear16"),
+    replies.Opened("s", "0000", 2**21, 16000, "linear16", channels=1),
     replies.Usage(1.0, 0.5),
     TRANSCRIPT,
     replies.ChunkOpened("1", 2),
@@ -200,7 +200,7 @@ def test_the_query_is_that_of_the_code() -> None:
     described = ASYNCAPI["channels"]["stream"]["bindings"]["ws"]["query"]["properties"]
 
     assert set(described) == asked | {"ticket", "api_key"}
-    for name in ("tenant_id", "sample_rate", "encoding"):
+    for name in ("tenant_id", "sample_rate", "encoding", "channels"):
         assert described[name]["default"] == getattr(NativeQuery(), name)
     for name in ("prompt", "hotwords"):
         assert described[name]["maxLength"] == MAX_HINT
