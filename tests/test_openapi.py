@@ -18,8 +18,8 @@ from stt.formats import FORMATS
 from stt.ids import MAX_HINT
 from stt.sources import SOURCES
 from stt_config import Settings
+from tests.described import ASYNCAPI, complaint, found
 from tests.described import OPENAPI as DOCUMENT
-from tests.described import complaint, found
 from tests.doors import House, build
 
 OPERATIONS = {
@@ -129,6 +129,15 @@ def test_every_reference_leads_somewhere() -> None:
     """No `$ref` is dangling."""
     for reference in set(references(DOCUMENT)):
         assert found(DOCUMENT, reference)
+
+
+def test_both_documents_agree_on_what_they_share() -> None:
+    """A Realtime session is the same over HTTP and on the WebSocket."""
+    here, there = (document["components"]["schemas"] for document in (DOCUMENT, ASYNCAPI))
+    shared = {name for name in here.keys() & there.keys() if name.startswith("Realtime")}
+
+    assert {name: here[name] for name in shared} == {name: there[name] for name in shared}
+    assert "RealtimeUpdate" in shared
 
 
 def test_operation_ids_are_unique() -> None:
