@@ -113,7 +113,7 @@ def answered(
 
 
 @schema.parametrize()
-@some(15)
+@some(10)
 def test_whatever_is_asked_the_answer_is_described(
     case: schemathesis.Case, service: Hark, session: requests.Session
 ) -> None:
@@ -122,7 +122,7 @@ def test_whatever_is_asked_the_answer_is_described(
 
 
 @audible.parametrize()
-@some(40)
+@some(25)
 def test_with_real_audio_the_answer_is_described(
     case: schemathesis.Case, service: Hark, session: requests.Session, audio: bytes
 ) -> None:
