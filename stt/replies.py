@@ -69,7 +69,7 @@ class Transcript:
     """The utterance was decoded anew at its end: the text may differ from what was committed
     (REC-27). Nothing before that utterance does."""
     flushed: bool = False
-    """A client that asked for all so far waited for this end of an utterance (see `Flushed`)."""
+    """The last that a client waited for who asked for all so far: `Flushed` follows at once."""
 
 
 @dataclass(frozen=True, slots=True)
