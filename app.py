@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -20,6 +21,7 @@ from flask import Flask
 import stt_websocket
 from api import access, gate, legacy, ops, page, sessions, transcripts, uploads
 from dialects.base import DoorOptions
+from dialects.deepgram import DeepgramDialect
 from dialects.native import NativeDialect
 from session_manager import ManagerOptions, SessionManager
 from streaming_ws import blueprint as streaming
@@ -216,14 +218,16 @@ def _open_gate(
         authenticate=access.asking(auth),
     )
     access.count_refusals(app, metrics.connect)
+    socket = stt_websocket.SocketOptions(
+        max_message_bytes=settings.max_message_bytes,
+        ping_interval=settings.ws_ping_interval_s,
+        send_deadline=settings.ws_send_timeout_s,
+    )
     stt_websocket.install(
         app,
         {
-            "/stt/stream": stt_websocket.SocketOptions(
-                max_message_bytes=settings.max_message_bytes,
-                ping_interval=settings.ws_ping_interval_s,
-                send_deadline=settings.ws_send_timeout_s,
-            )
+            "/stt/stream": socket,
+            "/v1/listen": replace(socket, subprotocols=("token", "bearer")),
         },
     )
 
@@ -233,6 +237,7 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
     auth = Authenticator(settings.api_keys, clock=time.monotonic)
     sources = Sources(ttl=settings.session_ttl_s, clock=time.monotonic)
     _open_gate(app, settings, service, metrics, auth)
+    options = _door_options(settings)
     upload = uploads.uploader(
         service.recorder,
         decode_file,
@@ -245,7 +250,7 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
     for door in (
         streaming(
             service.manager,
-            [NativeDialect(_door_options(settings))],
+            [NativeDialect(options), DeepgramDialect(options)],
             lambda: service.abilities,
             metrics,
         ),

@@ -10,17 +10,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 
-from flask import Blueprint, g, request
+from flask import Blueprint, Response, g, jsonify, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
 
-from dialects.base import Accepted, Asked, Dialect
+from dialects.base import Accepted, Asked, Dialect, Early
 from session_manager import SessionManager
 from stt.errors import STTError
 from stt.events import Abilities
 from stt_connection import Connection, ConnectionObserver
 from stt_session import Session
-from stt_websocket import HardServer
+from stt_websocket import ANSWER_HEADERS, HardServer
 
 log = logging.getLogger("stt.websocket")
 
@@ -35,16 +35,41 @@ def blueprint(
 
     ``abilities``: what the engine can do, asked at each handshake.
     """
-    door = Blueprint("streaming", __name__)
+    doors = Blueprint("streaming", __name__)
     for dialect in dialects:
-        _add_route(Sock(door), dialect, Door(manager, abilities, observer))
-    return door
+        doors.register_blueprint(_route(dialect, Door(manager, abilities, observer)))
+    return doors
 
 
-def _add_route(sock: Sock, dialect: Dialect, door: Door) -> None:
-    @sock.route(dialect.path, endpoint=dialect.path.strip("/").replace("/", "_"))  # type: ignore[untyped-decorator]
+def _route(dialect: Dialect, door: Door) -> Blueprint:
+    """A blueprint of its own, so that refusals at the gate can have the protocol's shape."""
+    route = Blueprint(dialect.path.strip("/").replace("/", "_"), __name__)
+
+    @Sock(route).route(dialect.path, endpoint="connect")  # type: ignore[untyped-decorator]
     def serve(ws: HardServer) -> None:
         door.serve(ws, dialect)
+
+    if isinstance(dialect, Early):
+        _ask_early(route, dialect, door)
+    return route
+
+
+def _ask_early(route: Blueprint, dialect: Early, door: Door) -> None:
+    """Accept before the upgrade, or refuse by HTTP."""
+
+    @route.before_request
+    def accept() -> None:
+        g.accepted = accepted = dialect.accept(door.asked())
+        request.environ[ANSWER_HEADERS] = accepted.headers
+
+    @route.errorhandler(STTError)
+    def refuse(error: STTError) -> Response:
+        refusal = dialect.turn_away(error)
+        g.refused_as = error.code
+        response = jsonify(refusal.body)
+        response.status_code = refusal.status
+        response.headers.update(refusal.headers)
+        return response
 
 
 class Door:
@@ -74,7 +99,7 @@ class Door:
     def _converse(self, ws: HardServer, dialect: Dialect) -> tuple[int, str]:
         """The close code and reason that are still to be sent, if none was."""
         try:
-            accepted = dialect.accept(self._asked())
+            accepted: Accepted = g.get("accepted") or dialect.accept(self.asked())
             session = self._manager.open(
                 accepted.tenant, accepted.session, session_id=accepted.session_id
             )
@@ -99,7 +124,8 @@ class Door:
             if listener is not None:
                 listener.close()
 
-    def _asked(self) -> Asked:
+    def asked(self) -> Asked:
+        """The handshake of the current request."""
         return Asked(
             pairs=tuple(request.args.items(multi=True)),
             headers={name.lower(): value for name, value in request.headers.items()},

@@ -343,5 +343,5 @@ class Session:
 
     def _new_track(self, label: str | None) -> Track:
         options = self.options
-        audio = AudioFormat(options.encoding, options.sample_rate)
+        audio = AudioFormat(options.encoding, options.sample_rate, options.channels)
         return Track(label, options.speech, audio, silence_after=options.silence_after)

@@ -23,6 +23,7 @@ class SessionOptions:
     speech: SpeechOptions = field(default_factory=SpeechOptions)
     sample_rate: int = SAMPLE_RATE
     encoding: str = "linear16"
+    channels: int = 1
     auto_chunk: bool = False
     """The server mints a chunk per utterance (native W33)."""
     vad_events: bool = False

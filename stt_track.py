@@ -234,7 +234,7 @@ class Track:
 
 
 def _decoder(audio: AudioFormat) -> PcmDecoder:
-    return PcmDecoder(audio.encoding, audio.sample_rate)
+    return PcmDecoder(audio.encoding, audio.sample_rate, channels=audio.channels)
 
 
 class Tracks:

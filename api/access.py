@@ -49,7 +49,7 @@ def count_refusals(app: Flask, count: Callable[[str], None]) -> None:
     @app.after_request
     def _count(response: Response) -> Response:
         if _is_handshake(request) and response.status_code >= 400 and response.is_json:
-            count(str(response.get_json()["code"]))
+            count(str(g.get("refused_as") or response.get_json()["code"]))
         return response
 
 

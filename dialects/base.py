@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from stt.auth import Principal
 from stt.errors import STTError
@@ -57,6 +57,8 @@ class Accepted:
     """None: the service mints one."""
     listener: Callable[[Session], Intermediary] | None = None
     """Stands before the session and takes its commands; None: nothing does."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """For the answer to the handshake, where it is accepted before the upgrade (see `Early`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,16 @@ class Refusal:
     code: int
     """RFC 6455 section 7.4."""
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRefusal:
+    """How a request is refused by HTTP."""
+
+    status: int
+    body: Mapping[str, Any]
+    """JSON."""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +102,15 @@ class Dialect(Protocol):
 
     def refuse(self, error: STTError) -> Refusal:
         """How to say why there is no session."""
+
+
+@runtime_checkable
+class Early(Dialect, Protocol):
+    """A protocol whose clients look for refusals in the HTTP answer, not in the WebSocket.
+
+    `accept` is called before the upgrade. Whatever refuses the handshake, the gate too, is said by
+    `turn_away`; `refuse` says what comes too late for that.
+    """
+
+    def turn_away(self, error: STTError) -> HttpRefusal:
+        """How to say why there is no upgrade."""

@@ -87,6 +87,8 @@ class AudioFormat:
 
     encoding: str = "linear16"
     sample_rate: int = SAMPLE_RATE
+    channels: int = 1
+    """Their mean is heard."""
 
 
 @dataclass(frozen=True, slots=True)
