@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, g, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
 
-from dialects.base import Accepted, Asked, Dialect, Early
+from dialects.base import Accepted, Asked, Dialect
 from session_manager import SessionManager
 from stt.errors import STTError
 from stt.events import Abilities
@@ -42,34 +42,20 @@ def blueprint(
 
 
 def _route(dialect: Dialect, door: Door) -> Blueprint:
-    """A blueprint of its own, so that refusals at the gate can have the protocol's shape."""
     route = Blueprint(dialect.path.strip("/").replace("/", "_"), __name__)
 
     @Sock(route).route(dialect.path, endpoint="connect")  # type: ignore[untyped-decorator]
     def serve(ws: HardServer) -> None:
         door.serve(ws, dialect)
 
-    if isinstance(dialect, Early):
-        _ask_early(route, dialect, door)
+    if dialect.early:
+
+        @route.before_request
+        def accept() -> None:
+            g.accepted = accepted = dialect.accept(door.asked())
+            request.environ[ANSWER_HEADERS] = accepted.headers
+
     return route
-
-
-def _ask_early(route: Blueprint, dialect: Early, door: Door) -> None:
-    """Accept before the upgrade, or refuse by HTTP."""
-
-    @route.before_request
-    def accept() -> None:
-        g.accepted = accepted = dialect.accept(door.asked())
-        request.environ[ANSWER_HEADERS] = accepted.headers
-
-    @route.errorhandler(STTError)
-    def refuse(error: STTError) -> Response:
-        refusal = dialect.turn_away(error)
-        g.refused_as = error.code
-        response = jsonify(refusal.body)
-        response.status_code = refusal.status
-        response.headers.update(refusal.headers)
-        return response
 
 
 class Door:
@@ -131,6 +117,7 @@ class Door:
             headers={name.lower(): value for name, value in request.headers.items()},
             principal=g.get("principal"),
             abilities=self._abilities(),
+            request_id=g.get("request_id", ""),
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol
 
 from stt.auth import Principal
 from stt.errors import STTError
@@ -31,6 +31,8 @@ class Asked:
     """None: no keys are set."""
     abilities: Abilities
     """Of the engine."""
+    request_id: str = ""
+    """Below ``/v1/``: what the request is called in answers and logs."""
 
     @property
     def query(self) -> dict[str, str]:
@@ -58,7 +60,7 @@ class Accepted:
     listener: Callable[[Session], Intermediary] | None = None
     """Stands before the session and takes its commands; None: nothing does."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """For the answer to the handshake, where it is accepted before the upgrade (see `Early`)."""
+    """For the answer to the handshake, where it is accepted early (see `Dialect`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +71,6 @@ class Refusal:
     code: int
     """RFC 6455 section 7.4."""
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRefusal:
-    """How a request is refused by HTTP."""
-
-    status: int
-    body: Mapping[str, Any]
-    """JSON."""
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +88,12 @@ class Dialect(Protocol):
     """One wire protocol's way in."""
 
     path: str
+    early: bool
+    """Accept before the upgrade: a refusal is an HTTP answer, in the shape of this path's errors.
+    Else it is said in the WebSocket."""
 
     def accept(self, asked: Asked) -> Accepted:
         """What to make of a handshake. Raises STTError where it is refused."""
 
     def refuse(self, error: STTError) -> Refusal:
         """How to say why there is no session."""
-
-
-@runtime_checkable
-class Early(Dialect, Protocol):
-    """A protocol whose clients look for refusals in the HTTP answer, not in the WebSocket.
-
-    `accept` is called before the upgrade. Whatever refuses the handshake, the gate too, is said by
-    `turn_away`; `refuse` says what comes too late for that.
-    """
-
-    def turn_away(self, error: STTError) -> HttpRefusal:
-        """How to say why there is no upgrade."""

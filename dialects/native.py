@@ -16,6 +16,7 @@ class NativeDialect:
     """See the module's docstring."""
 
     path = "/stt/stream"
+    early = False
 
     def __init__(self, options: DoorOptions) -> None:
         self._options = options

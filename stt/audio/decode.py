@@ -7,16 +7,19 @@ the file (runtime RT-60).
 from __future__ import annotations
 
 import io
+import logging
 import time
 from collections.abc import Iterator
 
 import numpy as np
 
-from stt.audio.frames import decoded_pieces
+from stt.audio.frames import CutShort, decoded_pieces
 from stt.audio.pcm import PcmDecoder
 from stt.audio.sniff import sniff
 from stt.errors import TooLarge, UndecodableAudio
 from stt.events import SAMPLE_RATE, Samples
+
+log = logging.getLogger("stt.audio")
 
 PCM_BYTES = 65_536  # of headerless PCM per step
 BLOCK = 15 * SAMPLE_RATE
@@ -51,13 +54,14 @@ def decoded_blocks(
     max_seconds: float,
     encoding: str | None = None,
     sample_rate: int | None = None,
+    channels: int = 1,
     deadline_s: float = DEADLINE,
 ) -> Iterator[Samples]:
     """The audio of a file, in blocks of some 15 s, decoded when they are asked for; none is empty.
 
     It is the first audio track, as far as it can be decoded. ``encoding`` says that the bytes are
-    headerless PCM, at ``sample_rate`` or else 16 kHz (native UP3); otherwise the content tells the
-    container (UP4).
+    headerless PCM, of ``channels`` at ``sample_rate`` or else 16 kHz (native UP3); otherwise the
+    content tells the container (UP4).
 
     Raises, when it gets there: TooLarge above ``max_seconds``, or when decoding takes longer than
     ``deadline_s``, the time between blocks not counted; UnsupportedAudio for a rate, a number of
@@ -68,11 +72,15 @@ def decoded_blocks(
         raise UndecodableAudio("The audio is empty.")
     limits = _Limits(max_seconds, deadline_s)
     if encoding is not None:
-        pieces = _pcm_pieces(data, PcmDecoder(encoding, sample_rate or SAMPLE_RATE))
+        pieces = _pcm_pieces(
+            data, PcmDecoder(encoding, sample_rate or SAMPLE_RATE, channels=channels)
+        )
     else:
         container = sniff(data)
         timeout = max(limits.seconds_left, 0.001)
-        pieces = decoded_pieces(io.BytesIO(container.data), container.name, open_timeout=timeout)
+        pieces = _as_far_as_it_goes(
+            decoded_pieces(io.BytesIO(container.data), container.name, timeout=timeout)
+        )
     for block in _blocks(pieces, limits):
         limits.pause()
         yield block
@@ -85,6 +93,14 @@ def _pcm_pieces(data: bytes, decoder: PcmDecoder) -> Iterator[Samples]:
     for start in range(0, len(data), PCM_BYTES):
         yield decoder.push(data[start : start + PCM_BYTES])
     yield decoder.flush()
+
+
+def _as_far_as_it_goes(pieces: Iterator[Samples]) -> Iterator[Samples]:
+    """The pieces up to where FFmpeg gives up: half a file is half the audio (F-21)."""
+    try:
+        yield from pieces
+    except CutShort as error:
+        log.debug("decoding ended early: %s", error)
 
 
 def _blocks(pieces: Iterator[Samples], limits: _Limits) -> Iterator[Samples]:

@@ -90,6 +90,13 @@ def read_query(pairs: Iterable[tuple[str, str]]) -> DeepgramQuery:
     )
 
 
+def known_language(query: DeepgramQuery, languages: frozenset[str]) -> str | None:
+    """The code of the language that is named; one that the model does not know is ignored."""
+    name = (query.language or "").lower()
+    code = name.replace("_", "-").partition("-")[0]
+    return next((known for known in (name, code) if known in languages), None)
+
+
 def hotwords(keyterms: Iterable[str]) -> str:
     """Key terms as one hint for the model."""
     return ", ".join(keyterms)

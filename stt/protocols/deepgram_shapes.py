@@ -31,11 +31,6 @@ ISO = {"jw": "jv"}
 """Whisper's code for a language, where it is not the standard's."""
 
 
-def new_request_id() -> str:
-    """An id for a connection or a request."""
-    return str(uuid.uuid4())
-
-
 def created_now() -> str:
     """The time, as Deepgram writes it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -85,25 +80,12 @@ def error_body(status: int, message: str, request_id: str) -> JSON:
     return {"err_code": code, "err_msg": message, "request_id": request_id}
 
 
-def refused(
-    status: int, message: str, *, request_id: str, retry_after: int | None = None
-) -> tuple[int, JSON, dict[str, str]]:
-    """Status, body and headers of a refusal; audio that is not served is a bad request (DG1)."""
-    headers = {"dg-request-id": request_id, "dg-error": _header(message)}
-    if retry_after is not None:
-        headers["Retry-After"] = str(retry_after)
-    if status == 401:
-        headers["WWW-Authenticate"] = "Token"
-    status = 400 if status == 415 else status
-    return status, error_body(status, message, request_id), headers
-
-
 def ms(seconds: float) -> float:
     """Seconds, to the millisecond."""
     return round(seconds, 3)
 
 
-def _header(message: str) -> str:
+def header_line(message: str) -> str:
     """One line of plain characters, which is all that a header may hold."""
     plain = message.encode("ascii", "replace").decode()
     return "".join(c if c.isprintable() else " " for c in plain)[:MAX_HEADER]

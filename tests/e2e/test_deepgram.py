@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import time
+import wave
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +17,7 @@ import websocket
 from stt.events import Samples
 from tests.e2e.sounds import FAST, FRAME, counted, quiet, voice
 from tests.live import Hark, hark
-from tests.sockets import Frames
+from tests.sockets import Frames, until
 from tests.speech import speech
 
 Event = dict[str, Any]
@@ -218,8 +221,6 @@ def test_keep_alive_has_no_answer(service: Hark) -> None:
 
 def test_an_idle_stream_is_closed(service: Hark) -> None:
     """S11, DG12: nothing for 10 s closes with 1011 NET-0001; a KeepAlive has put it off."""
-    import time
-
     with Listen(service) as client:
         begun = time.monotonic()
         client.socket.sock.settimeout(3)
@@ -282,8 +283,6 @@ def test_configure_is_answered_in_its_turn(service: Hark) -> None:
 
 def test_an_abrupt_end_leaves_nothing_behind(service: Hark) -> None:
     """S12: a client that vanishes in mid-utterance costs no session."""
-    from tests.sockets import until
-
     for _ in range(3):
         with Frames(service.port, f"/v1/listen?{LINEAR}") as peer:
             assert peer.answer.status == 101
@@ -338,3 +337,105 @@ def test_a_key_is_required_before_the_upgrade(keyed: Hark) -> None:
     assert answer.status == 401
     assert answer.json["err_code"] == "INVALID_AUTH"
     assert answer.headers["dg-error"]
+
+
+# Prerecorded.
+
+
+def wav(pcm: bytes, channels: int = 1) -> bytes:
+    """A WAV file of int16 PCM at 16 kHz."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes(pcm)
+    return buffer.getvalue()
+
+
+def test_a_file_is_answered_with_its_words(service: Hark) -> None:
+    """DP1, DP2: whatever its content type; metadata, words, utterances, the language heard."""
+    data = wav(voice(2) + quiet(1.5) + voice(1) + quiet(1))
+    answer = service.ask(
+        "POST",
+        "/v1/listen?utterances=true&detect_language=true&paragraphs=true",
+        data,
+        Content_Type="audio/anything",
+    )
+
+    assert answer.status == 200
+    told, heard = answer.json["metadata"], answer.json["results"]
+    assert told["request_id"] == answer.headers["dg-request-id"]
+    assert (told["sha256"], told["duration"], told["channels"]) == (
+        hashlib.sha256(data).hexdigest(), 5.5, 1,
+    )  # fmt: skip
+    assert list(told["model_info"]) == told["models"]
+    [channel] = heard["channels"]
+    [alternative] = channel["alternatives"]
+    assert alternative["transcript"] == f"{counted(2)} {counted(1)}"
+    assert [word["word"] for word in alternative["words"]] == alternative["transcript"].split()
+    assert channel["detected_language"] == "en"
+    assert [said["transcript"] for said in heard["utterances"]] == [counted(2), counted(1)]
+    assert heard["utterances"][1]["start"] > 3.4
+
+
+def test_bare_samples_need_their_encoding(service: Hark) -> None:
+    """DP1, DG3: of two channels the mean is heard."""
+    mono = np.frombuffer(voice(2) + quiet(1), "<i2")
+    stereo = np.stack([mono, mono], axis=1).tobytes()
+    answer = service.ask("POST", f"/v1/listen?{LINEAR}&channels=2", stereo)
+
+    [channel] = answer.json["results"]["channels"]
+    assert channel["alternatives"][0]["transcript"] == counted(2)
+    assert (answer.json["metadata"]["channels"], answer.json["metadata"]["duration"]) == (2, 3.0)
+    assert "utterances" not in answer.json["results"]
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "kind", "said"),
+    [
+        ("", b'{"url":"http://example.org/a.wav"}', "application/json", "url"),
+        ("", b"", "audio/wav", "empty"),
+        ("", b"this is no audio at all" * 9, "audio/wav", "audio"),
+        ("?encoding=g729", voice(1), "audio/raw", "encoding"),
+        ("?encoding=linear16&sample_rate=1", voice(1), "audio/raw", "sample_rate"),
+    ],
+)
+def test_a_file_that_cannot_be_heard(
+    service: Hark, query: str, body: bytes, kind: str, said: str
+) -> None:
+    """DP1, DP3: 400 in Deepgram's shape, naming what is at fault."""
+    answer = service.ask("POST", f"/v1/listen{query}", body, Content_Type=kind)
+
+    assert answer.status == 400
+    assert answer.json["err_code"] == "Bad Request"
+    assert said in answer.json["err_msg"]
+    assert answer.json["request_id"] == answer.headers["dg-request-id"]
+    assert answer.headers["dg-error"] == answer.json["err_msg"]
+
+
+def test_a_file_needs_a_key_too(keyed: Hark) -> None:
+    """DP3: 401; `Token KEY` is the scheme (DG1)."""
+    refused = keyed.ask("POST", "/v1/listen", wav(voice(1)), Authorization="Token nobody")
+    taken = keyed.ask("POST", "/v1/listen", wav(voice(1)), Authorization="Token ka")
+
+    assert (refused.status, refused.json["err_code"]) == (401, "INVALID_AUTH")
+    assert taken.status == 200
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"header": ["Authorization: Token ka"]},
+        {"header": ["Authorization: Bearer ka"]},
+        {"subprotocols": ["token", "ka"]},
+    ],
+)
+def test_every_way_to_bring_a_key(keyed: Hark, options: dict[str, list[str]]) -> None:
+    """DG1: both schemes; browsers offer `token, KEY`, and `token` is selected."""
+    with Listen(keyed, **options) as client:
+        client.send("CloseStream")
+        client.to_the_end()
+
+        assert client.closed == (1000, "")
+        assert client.socket.getsubprotocol() == ("token" if "subprotocols" in options else None)
