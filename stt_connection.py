@@ -69,8 +69,9 @@ class ConnectionOptions:
 class Listener(Protocol):
     """Who does what a client asks: the session, or what stands before it."""
 
-    delay: float
-    """s to wait before more audio is brought, after a command with audio (RT-27)."""
+    @property
+    def delay(self) -> float:
+        """s to wait before more audio is brought, after a command with audio (RT-27)."""
 
     def handle(self, command: Command) -> None:
         """Raises STTError; the session goes on."""

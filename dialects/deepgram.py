@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dialects.base import Accepted, Asked, DoorOptions, Refusal
+from stt.audio.stream import decoded_stream
 from stt.errors import NotReady, STTError
 from stt.ids import DEFAULT_TENANT
-from stt.protocols.base import AudioFormat
+from stt.protocols.base import AudioFormat, Close
 from stt.protocols.deepgram import DeepgramProtocol, Effective
 from stt.protocols.deepgram_query import (
     MULTILINGUAL,
@@ -18,10 +19,14 @@ from stt.protocols.deepgram_query import (
 )
 from stt.protocols.deepgram_results import Wanted
 from stt.protocols.deepgram_shapes import created_now
+from stt_intake import ENCODING as CONTAINER
+from stt_intake import Intake
+from stt_session import Session
 from stt_surroundings import SessionOptions
 
 IDLE = 10.0  # s without audio or KeepAlive (DG12)
 IDLE_CLOSE = (1011, "NET-0001")
+NO_AUDIO_CLOSE = (1008, "DATA-0000")
 
 
 class DeepgramDialect:
@@ -53,12 +58,17 @@ class DeepgramDialect:
             session,
             lambda _: DeepgramProtocol(wanted, Effective(session.speech, audio)),
             connection=replace(self._options.connection, idle_timeout=IDLE, idle_close=IDLE_CLOSE),
+            listener=self._intake if query.encoding is None else None,
             headers={"dg-request-id": asked.request_id},
         )
 
     def refuse(self, error: STTError) -> Refusal:
         """After the upgrade: the service has begun to shut down meanwhile."""
         return Refusal((), 1012 if isinstance(error, NotReady) else 1008, error.code)
+
+    def _intake(self, session: Session) -> Intake:
+        rate = self._options.session.pace.rate
+        return Intake(session, decoded_stream, rate=rate, ends=(Close,), useless=NO_AUDIO_CLOSE)
 
     def _chosen(self, query: DeepgramQuery, asked: Asked) -> SessionOptions:
         defaults = self._options.session
@@ -80,7 +90,7 @@ class DeepgramDialect:
         return replace(
             defaults,
             speech=speech,
-            encoding=query.encoding or "linear16",
+            encoding=query.encoding or CONTAINER,
             sample_rate=query.sample_rate,
             channels=query.channels,
             auto_chunk=True,

@@ -15,10 +15,11 @@ import pytest
 import websocket
 
 from stt.events import Samples
+from tests.containers import LIVE, live
 from tests.e2e.sounds import FAST, FRAME, counted, quiet, voice
 from tests.live import Hark, hark
 from tests.sockets import Frames, until
-from tests.speech import speech
+from tests.speech import silence, speech
 
 Event = dict[str, Any]
 LINEAR = "encoding=linear16&sample_rate=16000"
@@ -184,6 +185,54 @@ def test_several_channels_are_mixed_down(service: Hark) -> None:
 
     assert [text(event) for event in finals(events)] == [counted(2)]
     assert (events[-1]["duration"], events[-1]["channels"]) == (2.0, 2)
+
+
+@pytest.mark.parametrize("kind", ["webm", "ogg opus", "mp4", "wav"])
+def test_a_container_is_heard_as_it_arrives(service: Hark, kind: str) -> None:
+    """DG3, S9: what a MediaRecorder makes, without an encoding; nothing at its end is lost."""
+    pieces = live(LIVE[kind], np.concatenate([speech(2.1), silence(1.5), speech(1.1)]))
+    with Listen(service, "interim_results=true") as client:
+        for piece in filter(None, pieces):
+            client.socket.send_binary(piece)
+        client.send("CloseStream")
+        *said, last = client.to_the_end()
+
+    assert [text(event) for event in finals(said)] == [counted(2), counted(1)]
+    assert last["duration"] == pytest.approx(4.7, abs=0.1)
+    assert last["sha256"] == hashlib.sha256(b"".join(pieces)).hexdigest()
+    assert client.closed == (1000, "")
+
+
+def test_a_finalize_in_a_container_waits_for_the_audio_before_it(service: Hark) -> None:
+    """DG7, S9: the decoder stands between, and the answer has what was sent before."""
+    pieces = live(LIVE["wav"], speech(3.2))
+    with Listen(service, "") as client:
+        for piece in filter(None, pieces):
+            client.socket.send_binary(piece)
+        client.send("Finalize")
+
+        assert text(client.finalized()) == counted(3)
+
+
+def test_what_cannot_be_decoded_is_closed(service: Hark) -> None:
+    """DG12, E11: 1008 DATA-0000, with no message before it; the service goes on."""
+    with Listen(service, "") as client:
+        client.audio(b"this is no audio at all" * 9000)
+
+        assert client.to_the_end() == []
+        assert client.closed == (1008, "DATA-0000")
+
+
+def test_a_container_that_never_came_ends_well(service: Hark) -> None:
+    """DG11: nothing was sent, and that is no error."""
+    with Listen(service, "") as client:
+        client.send("KeepAlive")
+        client.send("Finalize")
+        client.send("CloseStream")
+        events = client.to_the_end()
+
+    assert [event["type"] for event in events] == ["Results", "Metadata"]
+    assert client.closed == (1000, "")
 
 
 def test_every_finalize_is_answered(service: Hark) -> None:
