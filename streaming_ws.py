@@ -15,12 +15,14 @@ from flask_sock import Sock
 from simple_websocket import ConnectionClosed
 
 from session_manager import SessionManager
+from stt.audio.stream import decoded_stream
 from stt.errors import NotReady, STTError, UnsupportedAudio
-from stt.events import Abilities
+from stt.events import SAMPLE_RATE, Abilities
 from stt.protocols.native import NativeOptions, NativeProtocol
 from stt.protocols.native_query import NativeQuery, read_query
 from stt.replies import Problem
 from stt_connection import Connection, ConnectionObserver, ConnectionOptions
+from stt_intake import ENCODING, Intake
 from stt_surroundings import SessionOptions
 from stt_websocket import HardServer
 
@@ -87,10 +89,15 @@ def _native(
         max_message_bytes=options.max_message_bytes,
         only_tenant=tenant if options.strict_tenant else None,
     )
+    intake = None
+    if chosen.container is not None:
+        intake = Intake(session, decoded_stream, rate=chosen.pace.rate)
     try:
         protocol = NativeProtocol(session.id, spoken)
-        Connection(ws, protocol, session, options.connection, observer).serve()
+        Connection(ws, protocol, session, options.connection, observer, intake=intake).serve()
     finally:
+        if intake is not None:
+            intake.close()
         manager.leave(session)
     return 1000
 
@@ -110,8 +117,11 @@ def _chosen(defaults: SessionOptions, query: NativeQuery, abilities: Abilities) 
             interim_words=query.native.words == "interim",
             n_mels=abilities.n_mels,
         ),
-        sample_rate=query.sample_rate,
-        encoding=query.encoding,
+        sample_rate=SAMPLE_RATE if query.contained else query.sample_rate,
+        encoding=ENCODING if query.contained else query.encoding,
+        channels=1 if query.contained else query.channels,
+        channel=query.channel,
+        container=query.encoding if query.contained else None,
         auto_chunk=query.auto_chunk,
         vad_events=query.vad_events,
         subscribe=query.subscribe,

@@ -19,6 +19,7 @@ from simple_websocket import ConnectionClosed
 from stt.errors import BadInput, IdleTimeout, RateLimited, STTError, TooManyErrors
 from stt.protocols.base import AppendAudio, Command, ReplaceAudio, WireProtocol
 from stt.replies import Problem, Transcript
+from stt_intake import Intake
 from stt_outbox import Closing
 from stt_session import Session
 from stt_websocket import HardServer
@@ -63,8 +64,15 @@ class Connection:
         session: Session,
         options: ConnectionOptions,
         observer: ConnectionObserver,
+        *,
+        intake: Intake | None = None,
     ) -> None:
+        """``intake``: what takes the commands in front of the session, where it hears a container.
+
+        Whoever made it closes it.
+        """
         self._ws = ws
+        self._commands = session if intake is None else intake
         self._protocol = protocol
         self._session = session
         self._options = options
@@ -114,10 +122,10 @@ class Connection:
             command = self._protocol.decode(message)
             if isinstance(command, AppendAudio | ReplaceAudio):
                 self._keep_pace()
-                self._session.handle(command)
-                self._owe(self._session.delay)
+                self._commands.handle(command)
+                self._owe(self._commands.delay)
             elif command is not None:
-                self._session.handle(command)
+                self._commands.handle(command)
         except STTError as error:
             self._say(error, error.chunk_id or getattr(command, "chunk_id", None))
             if isinstance(message, bytes) or isinstance(command, AppendAudio | ReplaceAudio):

@@ -322,4 +322,11 @@ class Session:
 
     def _new_track(self, label: str | None) -> Track:
         options = self.options
-        return Track(label, options.speech, options.encoding, options.sample_rate)
+        return Track(
+            label,
+            options.speech,
+            options.encoding,
+            options.sample_rate,
+            channels=options.channels,
+            channel=options.channel,
+        )

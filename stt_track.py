@@ -24,7 +24,14 @@ class Track:
     """A stream, its decoder, its arrivals, its chunk. ``label`` None: the server mints chunks."""
 
     def __init__(
-        self, label: str | None, speech: SpeechOptions, encoding: str, sample_rate: int
+        self,
+        label: str | None,
+        speech: SpeechOptions,
+        encoding: str,
+        sample_rate: int,
+        *,
+        channels: int = 1,
+        channel: int | None = None,
     ) -> None:
         self.label = label
         self.stream = SpeechStream(speech)
@@ -37,7 +44,7 @@ class Track:
         self.replaced = False
         self.timers: dict[str, Timer] = {}
         """For the finals that are due, by chunk (native W8)."""
-        self._decoder = PcmDecoder(encoding, sample_rate)
+        self._decoder = PcmDecoder(encoding, sample_rate, channels=channels, channel=channel)
         self._chunk = None if label is None else Chunk(label)
         self._minted: dict[int, Chunk] = {}  # by utterance
         self._quiet_from = 0.0
