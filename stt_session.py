@@ -343,5 +343,7 @@ class Session:
 
     def _new_track(self, label: str | None) -> Track:
         options = self.options
-        audio = AudioFormat(options.encoding, options.sample_rate, options.channels)
+        audio = AudioFormat(
+            options.encoding, options.sample_rate, options.channels, options.channel
+        )
         return Track(label, options.speech, audio, silence_after=options.silence_after)

@@ -234,7 +234,9 @@ class Track:
 
 
 def _decoder(audio: AudioFormat) -> PcmDecoder:
-    return PcmDecoder(audio.encoding, audio.sample_rate, channels=audio.channels)
+    return PcmDecoder(
+        audio.encoding, audio.sample_rate, channels=audio.channels, channel=audio.channel
+    )
 
 
 class Tracks:

@@ -23,7 +23,10 @@ class Opened:
     tenant_id: str
     max_message_bytes: int
     sample_rate: int
+    """Hz; of a container, of what it is decoded to."""
     encoding: str
+    """Of the samples, or the container."""
+    channels: int = 1
     seq: int = 0
 
 
