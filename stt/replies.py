@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from stt.errors import STTError
@@ -166,7 +166,7 @@ class Problem:
     chunk_id: str | None = None
     close_code: int | None = None
     seq: int = 0
-    cause: STTError | None = None
+    cause: STTError | None = field(default=None, compare=False)
     """What it tells of, for a protocol that can say more than a code and a sentence."""
 
 
