@@ -86,7 +86,8 @@ def _dress_foreign(response: Response) -> Response:
 
 
 def _say_error(error: STTError) -> Response:
-    """The JSON answer to any error Hark knows by name."""
+    """The JSON answer to any error Hark knows by name; its code is left in ``flask.g.refusal``."""
+    g.refusal = error.code
     response = _body(error.status, error.message, error.code, error.param)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
