@@ -7,18 +7,16 @@ call it with an engine of their own.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
 import time
 from pathlib import Path
 
-import yaml
 from flask import Flask
 
 import stt_websocket
-from api import access, gate, legacy, openai, ops, page, sessions, transcripts, uploads
+from api import access, describe, gate, legacy, openai, ops, page, sessions, transcripts, uploads
 from api.files.room import FileLimits, Files
 from dialects.base import DoorOptions
 from dialects.native import NativeDialect
@@ -258,7 +256,6 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
     def served() -> ServedModel | None:
         return None if service.engine is None else ServedModel(service.engine.model, began)
 
-    described = (ROOT / "openapi.yaml").read_text(encoding="utf-8")
     for door in (
         streaming(
             service.manager,
@@ -280,11 +277,10 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
             state=service.state,
             ready=service.why_not_ready,
             metrics_text=metrics.text,
-            openapi_yaml=described,
-            openapi_json=json.dumps(yaml.safe_load(described)),
             auth=auth,
             whom=access.whom,
         ),
+        describe.blueprint(*map(_document, ("openapi.yaml", "asyncapi.yaml"))),
         page.blueprint(
             state=service.state, ready=service.why_not_ready, keys_required=auth.required
         ),
@@ -305,6 +301,10 @@ def _door_options(settings: Settings) -> DoorOptions:
         max_message_bytes=settings.max_message_bytes,
         strict_tenant=settings.strict_tenant,
     )
+
+
+def _document(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
 def _give_up(reason: str) -> None:

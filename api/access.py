@@ -13,8 +13,11 @@ from stt.auth import Authenticator, Principal
 from stt.errors import Forbidden
 
 OPEN_PATHS = frozenset(
-    ("/", "/healthz", "/readyz", "/openapi.json", "/openapi.yaml", "/docs", "/swagger")
-)
+    (
+        "/", "/healthz", "/readyz", "/docs", "/swagger",
+        "/openapi.json", "/openapi.yaml", "/asyncapi.json", "/asyncapi.yaml",
+    )
+)  # fmt: skip
 """What needs no key: it tells nobody's words."""
 
 
