@@ -73,8 +73,8 @@ def count_refusals(app: Flask, count: Callable[[str], None]) -> None:
 
     @app.after_request
     def _count(response: Response) -> Response:
-        if _is_handshake(request) and response.status_code >= 400 and response.is_json:
-            count(str(g.get("refusal", "refused")))
+        if _is_handshake(request) and response.status_code >= 400:
+            count(str(g.get("error_code")))  # bodies have it in one shape or another
         return response
 
 

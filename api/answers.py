@@ -86,8 +86,7 @@ def _dress_foreign(response: Response) -> Response:
 
 
 def _say_error(error: STTError) -> Response:
-    """The JSON answer to any error Hark knows by name; its code is left in ``flask.g.refusal``."""
-    g.refusal = error.code
+    """The JSON answer to any error Hark knows by name."""
     response = _body(error.status, error.message, error.code, error.param)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
@@ -110,6 +109,7 @@ def _say_http_error(error: HTTPException) -> Response:
 
 def _body(status: int, message: str, code: str | None, param: str | None = None) -> Response:
     """The body in the shape of its door: its own, OpenAI's under /v1/ (HT3), else the older one."""
+    g.error_code = code  # ours, for whoever counts
     shapes: Mapping[str, Shape] = current_app.extensions[SHAPES]
     shape = next((shape for path, shape in shapes.items() if request.path.startswith(path)), None)
     if shape is not None:
