@@ -235,5 +235,5 @@ def test_refusals_in_openais_shape_are_counted_too(desk: Desk) -> None:
     """Their code stands one level deeper (client OE1, RH3)."""
     status, said = desk.shake(path="/v1/realtime")
 
-    assert (status, said["error"]["type"]) == (401, "authentication_error")
-    assert desk.refusals == ["unauthorized"]
+    assert status == 401
+    assert desk.refusals == [said["error"]["code"]]
