@@ -339,4 +339,10 @@ class Session:
     def _new_track(self, label: str | None) -> Track:
         options = self.options
         audio = AudioFormat(options.encoding, options.sample_rate)
-        return Track(label, options.speech, audio, silence_after=options.silence_after)
+        return Track(
+            label,
+            options.speech,
+            audio,
+            manual=options.manual,
+            silence_after=options.silence_after,
+        )

@@ -48,6 +48,7 @@ class Track:
         speech: SpeechOptions,
         audio: AudioFormat,
         *,
+        manual: bool = False,
         silence_after: float = 1.0,
     ) -> None:
         self.label = label
@@ -62,7 +63,7 @@ class Track:
         self.replaced = False
         self.timers: dict[str, Timer] = {}
         """For the finals that are due, by chunk (native W8)."""
-        self.manual = False
+        self.manual = manual
         self._audio = audio
         self._decoder = _decoder(audio)
         self._chunk = None if label is None else Chunk(label)
