@@ -12,15 +12,17 @@ import logging
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 from flask import Flask
 
 import stt_websocket
-from api import access, gate, legacy, ops, page, sessions, transcripts, uploads
+from api import access, gate, legacy, ops, page, realtime, sessions, transcripts, uploads
 from dialects.base import DoorOptions
 from dialects.native import NativeDialect
+from dialects.realtime import RealtimeDialect, RealtimeOptions
 from session_manager import ManagerOptions, SessionManager
 from streaming_ws import blueprint as streaming
 from stt.audio.decode import decode_file
@@ -53,6 +55,8 @@ from stt_timers import Timers
 log = logging.getLogger("stt.app")
 
 ROOT = Path(__file__).resolve().parent
+REALTIME_MESSAGE = 24 * 2**20  # bytes: an append of 15 MiB is 20 MiB of base64 (client RH7)
+REALTIME_MESSAGES = 4096  # that wait: pings stay readable behind minutes of unpaced audio (RQ8)
 
 
 def create_app(settings: Settings | None = None, *, engine: Engine | None = None) -> Flask:
@@ -216,16 +220,26 @@ def _open_gate(
         authenticate=access.asking(auth),
     )
     access.count_refusals(app, metrics.connect)
-    stt_websocket.install(
-        app,
-        {
-            "/stt/stream": stt_websocket.SocketOptions(
-                max_message_bytes=settings.max_message_bytes,
-                ping_interval=settings.ws_ping_interval_s,
-                send_deadline=settings.ws_send_timeout_s,
-            )
-        },
+    stt_websocket.install(app, _sockets(settings))
+
+
+def _sockets(settings: Settings) -> dict[str, stt_websocket.SocketOptions]:
+    """How the transport treats each WebSocket route."""
+    native = stt_websocket.SocketOptions(
+        max_message_bytes=settings.max_message_bytes,
+        ping_interval=settings.ws_ping_interval_s,
+        send_deadline=settings.ws_send_timeout_s,
     )
+    return {
+        "/stt/stream": native,
+        "/v1/realtime": replace(
+            native,
+            subprotocols=("realtime",),
+            max_message_bytes=max(settings.max_message_bytes, REALTIME_MESSAGE),
+            buffered_messages=REALTIME_MESSAGES,
+            buffered_bytes=REALTIME_MESSAGE,
+        ),
+    }
 
 
 def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metrics) -> None:
@@ -241,11 +255,12 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
         at_once=settings.max_uploads,
         languages=lambda: service.abilities.languages,
     )
+    spoken = _realtime_options(settings, service)
     described = (ROOT / "openapi.yaml").read_text(encoding="utf-8")
     for door in (
         streaming(
             service.manager,
-            [NativeDialect(_door_options(settings))],
+            [NativeDialect(_door_options(settings)), RealtimeDialect(spoken)],
             lambda: service.abilities,
             metrics,
         ),
@@ -254,6 +269,7 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
         ),
         transcripts.blueprint(service.store, service.recorder, access.whom, sources),
         sessions.blueprint(access.whom, sources),
+        realtime.blueprint(auth, access.whom, lambda: spoken.rules(service.abilities)),
         ops.blueprint(
             state=service.state,
             ready=service.why_not_ready,
@@ -282,6 +298,15 @@ def _door_options(settings: Settings) -> DoorOptions:
         connection=ConnectionOptions(idle_timeout=settings.ws_idle_timeout_s),
         max_message_bytes=settings.max_message_bytes,
         strict_tenant=settings.strict_tenant,
+    )
+
+
+def _realtime_options(settings: Settings, service: Service) -> RealtimeOptions:
+    """The same for OpenAI's Realtime API."""
+    return RealtimeOptions(
+        door=_door_options(settings),
+        model=lambda: "" if service.engine is None else service.engine.model,
+        longest=settings.max_session_s,
     )
 
 

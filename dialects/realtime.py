@@ -20,7 +20,6 @@ from stt.protocols.realtime_session import Config, Transcription
 from stt.protocols.realtime_shapes import Identity
 from stt.protocols.realtime_update import Rules, updated, with_turns_of_model
 from stt.replies import problem
-from stt.speech.options import SpeechOptions
 from stt_surroundings import SessionOptions
 
 AGAIN = 1001
@@ -57,14 +56,16 @@ class RealtimeDialect:
         options, door = self._options, self._options.door
         rules = options.rules(asked.abilities)
         config = _configured(asked, rules)
-        defaults = replace(door.session.speech, n_mels=asked.abilities.n_mels)
+        usual = replace(
+            door.session, speech=replace(door.session.speech, n_mels=asked.abilities.n_mels)
+        )
         session_id = f"sess_{secrets.token_hex(12)}"
         identity = Identity(session_id, int(time.time() + options.longest))
         return Accepted(
             asked.principal.tenant_id if asked.principal else DEFAULT_TENANT,
-            _session(door.session, config, defaults),
+            _session(usual, config),
             lambda _: RealtimeProtocol(
-                config, identity, rules=rules, defaults=defaults, beta=_is_beta(asked)
+                config, identity, rules=rules, defaults=usual.speech, beta=_is_beta(asked)
             ),
             connection=replace(
                 door.connection,
@@ -76,9 +77,8 @@ class RealtimeDialect:
 
     def refuse(self, error: STTError) -> Refusal:
         """An error event, and a close code chosen by whether another try can help (RE9, RE10)."""
-        nobody = RealtimeProtocol(
-            Config(), Identity("", 0), rules=Rules(), defaults=SpeechOptions()
-        )
+        usual = self._options.door.session.speech
+        nobody = RealtimeProtocol(Config(), Identity("", 0), rules=Rules(), defaults=usual)
         messages = nobody.encode(problem(error))
         match error:
             case NotReady():
@@ -96,15 +96,14 @@ def _configured(asked: Asked, rules: Rules) -> Config:
 
     Raises EventError.
     """
-    config = Config(transcription=Transcription(model=rules.model))
     query = asked.query
-    named = query.get("transcription_model") or query.get("model")
-    if named:
-        asks = {"model": named}
-        config = updated(config, Place("", {"input_audio_transcription": asks}), rules)
-    if language := query.get("language"):
-        asks = {"language": language}
-        config = updated(config, Place("", {"input_audio_transcription": asks}), rules)
+    named = query.get("transcription_model") or query.get("model") or rules.model
+    rules.check_model(named, "model")
+    language = query.get("language") or None
+    if language is not None:
+        rules.check_language(Place("language", language), language)
+    spoken = Transcription(model=named, language=language)
+    config = with_turns_of_model(Config(transcription=spoken))
     session = asked.principal.session if asked.principal else None
     if session is not None:
         config = updated(config, Place("session", session), rules)
@@ -120,10 +119,10 @@ def _is_beta(asked: Asked) -> bool:
     )
 
 
-def _session(usual: SessionOptions, config: Config, defaults: SpeechOptions) -> SessionOptions:
+def _session(usual: SessionOptions, config: Config) -> SessionOptions:
     return replace(
         usual,
-        speech=config.speech(defaults),
+        speech=config.speech(usual.speech),
         sample_rate=config.audio.sample_rate,
         encoding=config.audio.encoding,
         auto_chunk=True,

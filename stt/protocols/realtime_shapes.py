@@ -39,9 +39,12 @@ class Identity:
 
 def session(config: Config, identity: Identity) -> JSON:
     """The session of `session.created` and `session.updated` (client section 2.2)."""
+    return {"type": "transcription", **identity.as_dict(), **wishes(config)}
+
+
+def wishes(config: Config) -> JSON:
+    """All that can be configured; read as an update, it brings this configuration back."""
     return {
-        "type": "transcription",
-        **identity.as_dict(),
         "include": [LOGPROBS] if config.logprobs else None,
         "audio": {
             "input": {
