@@ -119,7 +119,7 @@ class ClientEvents:
         What the detection has committed meanwhile is not known here; a commit that finds nothing
         left makes an item without text, so that its client does not wait in vain.
         """
-        held = self._uncommitted
+        held = round(self._uncommitted, 6)  # a sum of many floats
         if held < SHORTEST_COMMIT:
             raise CommitEmpty(
                 f"the input audio buffer is too small to commit: it has {1000 * held:.2f} ms of "
