@@ -25,6 +25,8 @@ class Chunk:
     def __init__(self, chunk_id: str, *, single: bool = False) -> None:
         self.id = chunk_id
         self.single = single
+        self.last = 0
+        """Where ``single``: no utterance before this one ends it; they ended before it was so."""
         self.final: Transcript | None = None
         """The one final, once said."""
         self.warning: str | None = None
@@ -54,7 +56,7 @@ class Chunk:
             case Failed():
                 self._heard, self._shown = True, None
                 self._add(event.text, None)
-                return self.conclude() if self.single else None
+                return self.conclude() if self._ends_with(event) else None
             case Ended():
                 return None if self.single else self.conclude()
             case _:
@@ -109,7 +111,7 @@ class Chunk:
             self._start = event.start if self._start is None else self._start
             self._end = event.end
             self._words.extend(event.words[: MAX_WORDS - len(self._words)])
-        if self.single:
+        if self._ends_with(event):
             return self.conclude(revised=event.revised)
         shown, self._shown = self._shown, None
         if self._text == before and shown is None:
@@ -125,6 +127,9 @@ class Chunk:
             warning=self._take_warning(),
             revised=event.revised,
         )
+
+    def _ends_with(self, event: Final | Failed) -> bool:
+        return self.single and event.utterance >= self.last
 
     def _promote(self, shown: Interim) -> None:
         """Take text that may have changed for good: nobody waits for better (native W8)."""
