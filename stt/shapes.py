@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 JSON: TypeAlias = Mapping[str, Any]
 """A part of a description, as it was read."""
 
-SHORT = 88  # characters; a longer example takes a line for each of its fields
+SHORT = 88  # characters; what is longer takes a line for each of its parts
 DEEPEST = 8  # levels of fields in fields that a table follows
 
 
@@ -119,12 +119,23 @@ def kind(document: JSON, schema: JSON) -> str:
 
 def example(title: str, value: object) -> Example:
     """A value as it is sent: JSON, or a text as it stands."""
-    if isinstance(value, str):
-        return Example(title, value)
-    line = json.dumps(value, ensure_ascii=False)
-    return Example(
-        title, line if len(line) <= SHORT else json.dumps(value, indent=2, ensure_ascii=False)
-    )
+    return Example(title, value if isinstance(value, str) else _laid_out(value, ""))
+
+
+def _laid_out(value: object, indent: str, name: str = "") -> str:
+    """JSON in which what fits on a line stands on one."""
+    line = f"{indent}{name}{json.dumps(value, ensure_ascii=False)}"
+    if len(line) <= SHORT or not (isinstance(value, dict | list) and value):
+        return line
+    deeper = f"{indent}  "
+    if isinstance(value, dict):
+        brackets = "{}"
+        parts = [_laid_out(each, deeper, f"{_literal(key)}: ") for key, each in value.items()]
+    else:
+        brackets = "[]"
+        parts = [_laid_out(each, deeper) for each in value]
+    inner = ",\n".join(parts)
+    return f"{indent}{name}{brackets[0]}\n{inner}\n{indent}{brackets[1]}"
 
 
 def _values(document: JSON, full: JSON) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from stt.shapes import Example, Field, example, fields, kind, resolved, shape, shapes
@@ -91,7 +93,23 @@ def test_alternatives_are_forms_of_their_own() -> None:
 
 
 def test_examples_stand_as_they_are_sent() -> None:
-    """Short JSON on a line, long JSON a line for each field, text as text."""
+    """JSON on a line where it fits, else a line for each part; text as text."""
+    long = {"x": "y" * 80, "list": [1, 2], "more": [{"a": "z" * 90}, {}], "é": {}}
+
     assert example("a", {"x": "é"}) == Example("a", '{"x": "é"}')
     assert example("", "data: 1\n\n").text == "data: 1\n\n"
-    assert example("", {"x": "y" * 100}).text.count("\n") == 2
+    text = example("", long).text
+    assert json.loads(text) == long
+    assert text.splitlines() == [
+        "{",
+        f'  "x": "{"y" * 80}",',
+        '  "list": [1, 2],',
+        '  "more": [',
+        "    {",
+        f'      "a": "{"z" * 90}"',
+        "    },",
+        "    {}",
+        "  ],",
+        '  "é": {}',
+        "}",
+    ]
