@@ -7,7 +7,6 @@ call it with an engine of their own.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -15,17 +14,31 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
 from flask import Flask
 
 import stt_websocket
-from api import access, gate, legacy, ops, page, realtime, sessions, transcripts, uploads
+from api import (
+    access,
+    deepgram,
+    describe,
+    gate,
+    legacy,
+    openai,
+    ops,
+    page,
+    realtime,
+    sessions,
+    transcripts,
+    uploads,
+)
+from api.files.room import FileLimits, Files
 from dialects.base import DoorOptions
+from dialects.deepgram import DeepgramDialect
 from dialects.native import NativeDialect
-from dialects.realtime import RealtimeDialect, RealtimeOptions
+from dialects.realtime import BUFFERED, LARGEST, RealtimeDialect, RealtimeOptions
 from session_manager import ManagerOptions, SessionManager
 from streaming_ws import blueprint as streaming
-from stt.audio.decode import decode_file
+from stt.audio.decode import decoded_blocks
 from stt.auth import Authenticator
 from stt.engines.base import Engine
 from stt.engines.options import EngineOptions
@@ -33,6 +46,7 @@ from stt.engines.table import create_engine
 from stt.errors import SettingError
 from stt.metrics import Metrics
 from stt.pace import PaceOptions
+from stt.served import ServedModel
 from stt.sources import Sources
 from stt.speech.endpointing import EndpointingOptions
 from stt.speech.options import SpeechOptions
@@ -55,8 +69,6 @@ from stt_timers import Timers
 log = logging.getLogger("stt.app")
 
 ROOT = Path(__file__).resolve().parent
-REALTIME_MESSAGE = 24 * 2**20  # bytes: an append of 15 MiB is 20 MiB of base64 (client RH7)
-REALTIME_MESSAGES = 4096  # that wait: pings stay readable behind minutes of unpaced audio (RQ8)
 
 
 def create_app(settings: Settings | None = None, *, engine: Engine | None = None) -> Flask:
@@ -218,6 +230,10 @@ def _open_gate(
         most_sockets=settings.max_sessions,
         max_body_bytes=settings.max_content_length,
         authenticate=access.asking(auth),
+        larger=dict.fromkeys(
+            ("/transcribe", *openai.FILE_PATHS, deepgram.PATH), settings.max_upload_bytes
+        ),
+        shapes={deepgram.PATH: deepgram.shape},
     )
     access.count_refusals(app, metrics.connect)
     stt_websocket.install(app, _sockets(settings))
@@ -235,11 +251,28 @@ def _sockets(settings: Settings) -> dict[str, stt_websocket.SocketOptions]:
         "/v1/realtime": replace(
             native,
             subprotocols=("realtime",),
-            max_message_bytes=max(settings.max_message_bytes, REALTIME_MESSAGE),
-            buffered_messages=REALTIME_MESSAGES,
-            buffered_bytes=REALTIME_MESSAGE,
+            max_message_bytes=max(settings.max_message_bytes, LARGEST),
+            buffered_messages=BUFFERED,
+            buffered_bytes=LARGEST,
         ),
+        "/v1/listen": replace(native, subprotocols=("token", "bearer")),
     }
+
+
+def _files(settings: Settings, service: Service) -> Files:
+    """What takes files, for every door that does; their bodies fill no more than two largest."""
+    return Files(
+        service.recorder,
+        decoded_blocks,
+        access.whom,
+        FileLimits(
+            max_seconds=settings.max_audio_s,
+            at_once=settings.max_uploads,
+            max_bytes=2 * settings.max_upload_bytes,
+            keep_alive=settings.sse_keepalive_s,
+        ),
+        lambda: service.abilities,
+    )
 
 
 def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metrics) -> None:
@@ -247,26 +280,30 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
     auth = Authenticator(settings.api_keys, clock=time.monotonic)
     sources = Sources(ttl=settings.session_ttl_s, clock=time.monotonic)
     _open_gate(app, settings, service, metrics, auth)
-    upload = uploads.uploader(
-        service.recorder,
-        decode_file,
-        access.whom,
-        max_seconds=settings.max_audio_s,
-        at_once=settings.max_uploads,
-        languages=lambda: service.abilities.languages,
-    )
-    spoken = _realtime_options(settings, service)
-    described = (ROOT / "openapi.yaml").read_text(encoding="utf-8")
+    options = _door_options(settings)
+    files = _files(settings, service)
+    began = int(time.time())
+
+    def served() -> ServedModel | None:
+        return None if service.engine is None else ServedModel(service.engine.model, began)
+
+    spoken = RealtimeOptions(options, served, settings.strict_model, settings.max_session_s)
     for door in (
         streaming(
             service.manager,
-            [NativeDialect(_door_options(settings)), RealtimeDialect(spoken)],
+            [NativeDialect(options), DeepgramDialect(options), RealtimeDialect(spoken)],
             lambda: service.abilities,
             metrics,
         ),
         legacy.blueprint(
-            service.recorder, upload, access.whom, reject_status=settings.reject_status
+            service.recorder,
+            uploads.uploader(files),
+            access.whom,
+            reject_status=settings.reject_status,
+            max_json_bytes=settings.max_content_length,
         ),
+        deepgram.blueprint(files),
+        openai.blueprint(files, served, strict=settings.strict_model),
         transcripts.blueprint(service.store, service.recorder, access.whom, sources),
         sessions.blueprint(access.whom, sources),
         realtime.blueprint(auth, access.whom, lambda: spoken.rules(service.abilities)),
@@ -274,11 +311,10 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
             state=service.state,
             ready=service.why_not_ready,
             metrics_text=metrics.text,
-            openapi_yaml=described,
-            openapi_json=json.dumps(yaml.safe_load(described)),
             auth=auth,
             whom=access.whom,
         ),
+        describe.blueprint(*map(_document, ("openapi.yaml", "asyncapi.yaml"))),
         page.blueprint(
             state=service.state, ready=service.why_not_ready, keys_required=auth.required
         ),
@@ -301,13 +337,8 @@ def _door_options(settings: Settings) -> DoorOptions:
     )
 
 
-def _realtime_options(settings: Settings, service: Service) -> RealtimeOptions:
-    """The same for OpenAI's Realtime API."""
-    return RealtimeOptions(
-        door=_door_options(settings),
-        model=lambda: "" if service.engine is None else service.engine.model,
-        longest=settings.max_session_s,
-    )
+def _document(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
 def _give_up(reason: str) -> None:

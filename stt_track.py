@@ -32,6 +32,8 @@ class Pause:
     """It ends with the pause."""
     answered: bool = False
     """A transcript has told the client already."""
+    last: bool = False
+    """What is said now is the last before it."""
     at: float = 0.0
     """How much audio had come."""
 
@@ -145,7 +147,7 @@ class Track:
 
     def mint(self, chunk_id: str, utterance: int | None = None) -> None:
         """Give an utterance a chunk of its own (native W33); None: the one that comes next."""
-        self._open = Chunk(chunk_id, single=not self.manual)
+        self._open = Chunk(chunk_id)
         if utterance is not None:
             self.join(utterance)
 
@@ -154,8 +156,8 @@ class Track:
         if self._open is None:
             return False
         self._minted[utterance] = self._open
-        if self._open.single:
-            self._open = None
+        if not self.manual:
+            self._open.last, self._open = utterance, None
         return True
 
     def has(self, chunk_id: str) -> bool:
@@ -215,9 +217,9 @@ class Track:
         self.manual = manual
         chunk = self.uncommitted
         if chunk is not None:
-            chunk.single = not manual
-            chunk.last = self._newest + (not self.stream.speaking)
-            self._open = chunk if manual or not self.stream.speaking else None
+            ends = self.stream.speaking and not manual
+            chunk.last = self._newest if ends else None
+            self._open = None if ends else chunk
 
     def heard_boundary(self, event: SpeechStarted | SpeechEnded) -> None:
         """Speech began or ended: silence counts anew from here."""
@@ -234,7 +236,9 @@ class Track:
 
 
 def _decoder(audio: AudioFormat) -> PcmDecoder:
-    return PcmDecoder(audio.encoding, audio.sample_rate)
+    return PcmDecoder(
+        audio.encoding, audio.sample_rate, channels=audio.channels, channel=audio.channel
+    )
 
 
 class Tracks:

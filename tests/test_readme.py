@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from stt.metrics import METRICS
 from stt_config import CLIENT_NAMES, table
+from tests.described import ASYNCAPI, OPENAPI
 from tests.live import ROOT, Hark, hark
 
 README = (ROOT / "README.md").read_text()
@@ -104,13 +104,14 @@ def test_the_example_without_our_client_works_too(service: Hark) -> None:
 @needs_curl
 def test_the_curl_lines_of_the_protocol_work(service: Hark) -> None:
     """Files, chunks and reads are answered without an error."""
-    upload, chunk, reads = (shell(service, code) for code in blocks(PROTOCOL, "sh"))
+    upload, chunk, openai, reads = (shell(service, code) for code in blocks(PROTOCOL, "sh"))
 
     assert upload.lower().count("hello world") >= 3, upload
     assert "-->" in upload, "subtitles"
     assert '"segments"' in upload, "verbose_json"
     assert '{"chunk_id": "1700000000000", "tenant_id": "0000", "status": "processing"}' in chunk
-    assert "error" not in reads
+    assert '"transcript.text.delta"' in openai, "a stream of events"
+    assert "error" not in openai + reads
     assert "message" not in reads
 
 
@@ -140,12 +141,12 @@ def test_every_make_target_named_is_there() -> None:
 
 
 def test_the_table_lists_every_endpoint() -> None:
-    """The paths of README.md, its older names included, are those of openapi.yaml."""
+    """The paths of README.md, its older names included, are those of both descriptions."""
     section = README.partition("## Endpoints")[2].partition("\n## ")[0]
     named = set(re.findall(r"[` ](/[\w/{}.]*)`", section))
-    described = yaml.safe_load((ROOT / "openapi.yaml").read_text())["paths"]
+    channels = {channel["address"] for channel in ASYNCAPI["channels"].values()}
 
-    assert named - {"/stt/stream"} == set(described)
+    assert named == set(OPENAPI["paths"]) | channels
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -208,5 +208,5 @@ def test_a_track_may_begin_with_commits_that_end_its_chunks() -> None:
     minting = Track(None, SpeechOptions(), AudioFormat(), manual=True)
     minting.mint("1", 0)
 
-    assert not minting.chunks[0].single
+    assert minting.chunks[0].last is None
     assert minting.uncommitted is minting.chunks[0]

@@ -19,14 +19,12 @@ MAX_WORDS = 4000  # about half an hour of speech; a chunk's final carries no mor
 class Chunk:
     """The text of one chunk, from its utterances' events.
 
-    ``single``: the chunk ends with the utterance that is open, or comes next (native W33).
+    ``last``: the utterance that the chunk ends with (native W33); None: its client says when.
     """
 
-    def __init__(self, chunk_id: str, *, single: bool = False) -> None:
+    def __init__(self, chunk_id: str, *, last: int | None = None) -> None:
         self.id = chunk_id
-        self.single = single
-        self.last = 0
-        """Where ``single``: no utterance before this one ends it; they ended before it was so."""
+        self.last = last
         self.final: Transcript | None = None
         """The one final, once said."""
         self.warning: str | None = None
@@ -56,9 +54,9 @@ class Chunk:
             case Failed():
                 self._heard, self._shown = True, None
                 self._add(event.text, None)
-                return self.conclude() if self._ends_with(event) else None
+                return self.conclude() if event.utterance == self.last else None
             case Ended():
-                return None if self.single else self.conclude()
+                return self.conclude() if self.last is None else None
             case _:
                 return None
 
@@ -111,7 +109,7 @@ class Chunk:
             self._start = event.start if self._start is None else self._start
             self._end = event.end
             self._words.extend(event.words[: MAX_WORDS - len(self._words)])
-        if self._ends_with(event):
+        if event.utterance == self.last:
             return self.conclude(revised=event.revised)
         shown, self._shown = self._shown, None
         if self._text == before and shown is None:
@@ -127,9 +125,6 @@ class Chunk:
             warning=self._take_warning(),
             revised=event.revised,
         )
-
-    def _ends_with(self, event: Final | Failed) -> bool:
-        return self.single and event.utterance >= self.last
 
     def _promote(self, shown: Interim) -> None:
         """Take text that may have changed for good: nobody waits for better (native W8)."""
