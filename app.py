@@ -208,13 +208,14 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
     sources = Sources(ttl=settings.session_ttl_s, clock=time.monotonic)
     _open_gate(app, settings, service, metrics, auth)
     options = door_options(settings)
-    spoken = _realtime_options(settings, service)
     files = _files(settings, service)
     began = int(time.time())
 
     def served() -> ServedModel | None:
         return None if service.engine is None else ServedModel(service.engine.model, began)
 
+    spoken = RealtimeOptions(options, served, settings.strict_model, settings.max_session_s)
+    spoken = RealtimeOptions(options, served, settings.strict_model, settings.max_session_s)
     for door in (
         streaming(
             service.manager,
@@ -251,15 +252,6 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
 
 def _document(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
-
-
-def _realtime_options(settings: Settings, service: Service) -> RealtimeOptions:
-    """The same for OpenAI's Realtime API."""
-    return RealtimeOptions(
-        door=door_options(settings),
-        model=lambda: "" if service.engine is None else service.engine.model,
-        longest=settings.max_session_s,
-    )
 
 
 def _give_up(reason: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dialects.base import DoorOptions
+from dialects.realtime import BUFFERED, LARGEST
 from stt.engines.options import EngineOptions
 from stt.pace import PaceOptions
 from stt.speech.endpointing import EndpointingOptions
@@ -19,9 +20,6 @@ from stt_config import Settings
 from stt_connection import ConnectionOptions
 from stt_surroundings import SessionOptions
 from stt_websocket import SocketOptions
-
-REALTIME_MESSAGE = 24 * 2**20  # bytes: an append of 15 MiB is 20 MiB of base64 (client RH7)
-REALTIME_MESSAGES = 4096  # that wait: pings stay readable behind minutes of unpaced audio (RQ8)
 
 
 def engine_options(settings: Settings) -> EngineOptions:
@@ -81,9 +79,9 @@ def socket_options(settings: Settings) -> dict[str, SocketOptions]:
         "/v1/realtime": replace(
             native,
             subprotocols=("realtime",),
-            max_message_bytes=max(settings.max_message_bytes, REALTIME_MESSAGE),
-            buffered_messages=REALTIME_MESSAGES,
-            buffered_bytes=REALTIME_MESSAGE,
+            max_message_bytes=max(settings.max_message_bytes, LARGEST),
+            buffered_messages=BUFFERED,
+            buffered_bytes=LARGEST,
         ),
     }
 

@@ -342,9 +342,8 @@ class Session:
         return self._tracks.usage(self._received)
 
     def _new_track(self, label: str | None) -> Track:
-        options = self.options
-        audio = AudioFormat(
-            options.encoding, options.sample_rate, options.channels, options.channel
+        given = self.options
+        audio = AudioFormat(given.encoding, given.sample_rate, given.channels, given.channel)
+        return Track(
+            label, given.speech, audio, manual=given.manual, silence_after=given.silence_after
         )
-        quiet, manual = options.silence_after, options.manual
-        return Track(label, options.speech, audio, manual=manual, silence_after=quiet)

@@ -14,10 +14,9 @@ from typing import Any, Protocol
 from flask import Blueprint, Response, jsonify, request
 
 from stt.auth import Principal, Whom
-from stt.formats import error_object
 from stt.ids import DEFAULT_TENANT
 from stt.protocols import realtime_shapes as shapes
-from stt.protocols.realtime_errors import EventError, InvalidPayload
+from stt.protocols.realtime_errors import InvalidPayload
 from stt.protocols.realtime_fields import Place
 from stt.protocols.realtime_session import Config, Transcription
 from stt.protocols.realtime_update import Rules, updated
@@ -70,11 +69,6 @@ def blueprint(issuer: Issuer, whom: Whom, rules: Callable[[], Rules]) -> Bluepri
         asked = body.find("client_secret")
         secret = issue(config, USUAL_SECONDS if asked is None else _seconds(asked))
         return jsonify(shapes.created_flat(config, _session_id(), secret))
-
-    @door.errorhandler(EventError)
-    def refused(error: EventError) -> tuple[Response, int]:
-        """It names the field at fault, as OpenAI's clients read it (OE1)."""
-        return jsonify(error_object(error, param=error.param)), error.status
 
     return door
 

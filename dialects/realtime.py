@@ -20,8 +20,13 @@ from stt.protocols.realtime_session import Config, Transcription
 from stt.protocols.realtime_shapes import Identity
 from stt.protocols.realtime_update import Rules, updated, with_turns_of_model
 from stt.replies import problem
+from stt.served import ServedModel
 from stt_surroundings import SessionOptions
 
+LARGEST = 24 * 2**20
+"""Bytes of a message: an append of 15 MiB is 20 MiB of base64 (RH7)."""
+BUFFERED = 4096
+"""Messages that may wait: pings stay readable behind minutes of unpaced audio (RQ8)."""
 AGAIN = 1001
 """The close code of sessions that may be begun anew at once: SDKs reconnect on it (RE9)."""
 
@@ -31,8 +36,8 @@ class RealtimeOptions:
     """What every connection starts from."""
 
     door: DoorOptions = field(default_factory=DoorOptions)
-    model: Callable[[], str] = str
-    """The name of the served model; empty while there is none."""
+    served: Callable[[], ServedModel | None] = lambda: None
+    """The model; None while there is none."""
     strict_model: bool = False
     """Refuse other names (RQ7)."""
     longest: float = 3600.0
@@ -40,7 +45,8 @@ class RealtimeOptions:
 
     def rules(self, abilities: Abilities) -> Rules:
         """What a client may ask for."""
-        return Rules(self.model(), self.strict_model, abilities.languages)
+        model = self.served()
+        return Rules("" if model is None else model.id, self.strict_model, abilities.languages)
 
 
 class RealtimeDialect:

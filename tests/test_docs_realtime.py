@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from api.realtime import SECONDS, USUAL_SECONDS
+from dialects.realtime import LARGEST
 from stt.errors import SessionExpired
 from stt.protocols import realtime_errors
 from stt.protocols.realtime_commands import SHORTEST_COMMIT
@@ -17,7 +18,6 @@ from stt.protocols.realtime_session import (
     Config,
     ServerVad,
 )
-from stt_options import REALTIME_MESSAGE
 
 PAGE = (Path(__file__).parent.parent / "docs" / "realtime.md").read_text()
 
@@ -54,6 +54,6 @@ def test_the_limits_on_the_page_are_those_of_the_code() -> None:
     assert tuple(map(int, re.findall(r"\d+", rates))) == PCM_RATES
     assert f"{low:g} s (`low`), {medium:g} s (`medium`, `auto`) or {high:g} s (`high`)" in PAGE
     assert f"less than {1000 * SHORTEST_COMMIT:.0f} ms" in PAGE
-    assert f"above {REALTIME_MESSAGE // 2**20} MiB" in PAGE
+    assert f"above {LARGEST // 2**20} MiB" in PAGE
     assert SECONDS == (10, 7200), "10 s to 2 h, says the page"
     assert f"({USUAL_SECONDS} s" in PAGE

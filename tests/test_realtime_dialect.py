@@ -14,6 +14,7 @@ from stt.errors import NotReady, SessionInUse, STTError, TooManySessions
 from stt.events import Abilities
 from stt.protocols.realtime_errors import EventError
 from stt.replies import Opened
+from stt.served import ServedModel
 from stt.speech.options import SpeechOptions
 from stt_connection import ConnectionOptions
 from stt_surroundings import SessionOptions
@@ -27,7 +28,7 @@ DOOR = DoorOptions(
 
 
 def dialect(**options: Any) -> RealtimeDialect:
-    return RealtimeDialect(RealtimeOptions(DOOR, lambda: "base", **options))
+    return RealtimeDialect(RealtimeOptions(DOOR, lambda: ServedModel("base", 0), **options))
 
 
 def accepted(
