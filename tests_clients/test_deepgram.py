@@ -17,6 +17,7 @@ from deepgram.errors import BadRequestError
 from deepgram.listen.v1.socket_client import V1SocketClient, V1SocketClientResponse
 from deepgram.listen.v1.types import ListenV1Configure
 from deepgram.types.listen_v1response import ListenV1Response
+from websockets.exceptions import InvalidStatus
 
 from tests_clients.printed import defined
 from tests_clients.service import KEY, Service
@@ -198,12 +199,12 @@ def test_a_key_is_asked_for(locked: Service) -> None:
 
     with live(locked, **RAW):
         pass
-    with pytest.raises(ApiError) as refused, stranger.listen.v1.connect(**RAW):
+    with pytest.raises(InvalidStatus) as refused, stranger.listen.v1.connect(**RAW):
         pass
     with pytest.raises(ApiError) as unread:
         stranger.listen.v1.media.transcribe_file(request=b"", model="nova-3")
 
-    assert refused.value.status_code == unread.value.status_code == 401
+    assert refused.value.response.status_code == unread.value.status_code == 401
     assert {"err_code", "err_msg", "request_id"} <= set(unread.value.body)
 
 
