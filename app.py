@@ -19,8 +19,9 @@ from flask import Flask
 
 import stt_websocket
 from api import access, gate, legacy, ops, page, sessions, transcripts, uploads
+from dialects.base import DoorOptions
+from dialects.native import NativeDialect
 from session_manager import ManagerOptions, SessionManager
-from streaming_ws import DoorOptions
 from streaming_ws import blueprint as streaming
 from stt.audio.decode import decode_file
 from stt.auth import Authenticator
@@ -244,17 +245,7 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
     for door in (
         streaming(
             service.manager,
-            DoorOptions(
-                session=SessionOptions(
-                    speech=_speech(settings),
-                    pace=PaceOptions(settings.audio_rate, settings.audio_burst_s),
-                    finalize_timeout=settings.finalize_timeout_s,
-                    stall=settings.stall_s,
-                ),
-                connection=ConnectionOptions(idle_timeout=settings.ws_idle_timeout_s),
-                max_message_bytes=settings.max_message_bytes,
-                strict_tenant=settings.strict_tenant,
-            ),
+            [NativeDialect(_door_options(settings))],
             lambda: service.abilities,
             metrics,
         ),
@@ -277,6 +268,21 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
         ),
     ):
         app.register_blueprint(door)
+
+
+def _door_options(settings: Settings) -> DoorOptions:
+    """What every WebSocket connection starts from."""
+    return DoorOptions(
+        session=SessionOptions(
+            speech=_speech(settings),
+            pace=PaceOptions(settings.audio_rate, settings.audio_burst_s),
+            finalize_timeout=settings.finalize_timeout_s,
+            stall=settings.stall_s,
+        ),
+        connection=ConnectionOptions(idle_timeout=settings.ws_idle_timeout_s),
+        max_message_bytes=settings.max_message_bytes,
+        strict_tenant=settings.strict_tenant,
+    )
 
 
 def _give_up(reason: str) -> None:

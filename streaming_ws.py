@@ -1,134 +1,119 @@
-"""The WebSocket door: the routes, and what a client's handshake means for its session.
+"""The WebSocket door: the routes, and one connection from its handshake to its end.
 
-It translates and never decides. A further wire protocol is one file in `stt/protocols/` and one
-route here; `stt_connection` does the rest.
+It translates and never decides. A further wire protocol is one codec in `stt/protocols/`, one
+handshake in `dialects/` and one entry in the list that the wiring passes here; `stt_connection`
+does the rest.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
 
 from flask import Blueprint, g, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
 
+from dialects.base import Accepted, Asked, Dialect
 from session_manager import SessionManager
-from stt.errors import NotReady, STTError, UnsupportedAudio
+from stt.errors import STTError
 from stt.events import Abilities
-from stt.protocols.native import NativeOptions, NativeProtocol
-from stt.protocols.native_query import NativeQuery, read_query
-from stt.replies import Problem
-from stt_connection import Connection, ConnectionObserver, ConnectionOptions
-from stt_surroundings import SessionOptions
+from stt_connection import Connection, ConnectionObserver
+from stt_session import Session
 from stt_websocket import HardServer
 
 log = logging.getLogger("stt.websocket")
 
 
-@dataclass(frozen=True, slots=True)
-class DoorOptions:
-    """What every connection starts from."""
-
-    session: SessionOptions = field(default_factory=SessionOptions)
-    connection: ConnectionOptions = field(default_factory=ConnectionOptions)
-    max_message_bytes: int = 2 * 2**20
-    strict_tenant: bool = False
-    """Refuse messages that name another tenant (native W20)."""
-
-
 def blueprint(
     manager: SessionManager,
-    options: DoorOptions,
+    dialects: Iterable[Dialect],
     abilities: Callable[[], Abilities],
     observer: ConnectionObserver,
 ) -> Blueprint:
-    """The routes. ``g.tenant_id``, where set by the gate, outranks the query's tenant (HT-AUTH).
+    """One route for each dialect.
 
     ``abilities``: what the engine can do, asked at each handshake.
     """
     door = Blueprint("streaming", __name__)
-
-    @Sock(door).route("/stt/stream")  # type: ignore[untyped-decorator]
-    def stream(ws: HardServer) -> None:
-        """The native protocol (native sections 11 and 12)."""
-        code = 1011
-        try:
-            code = _native(ws, manager, options, abilities(), observer)
-        except Exception:
-            log.exception("a connection failed")
-        finally:
-            ws.finish(code)
-            observer.session_closed(ws.close_reason or code)
-
+    for dialect in dialects:
+        _add_route(Sock(door), dialect, Door(manager, abilities, observer))
     return door
 
 
-def _native(
-    ws: HardServer,
-    manager: SessionManager,
-    options: DoorOptions,
-    abilities: Abilities,
-    observer: ConnectionObserver,
-) -> int:
-    """One native connection, from its query to its end; the close code that is still to be sent."""
+def _add_route(sock: Sock, dialect: Dialect, door: Door) -> None:
+    @sock.route(dialect.path, endpoint=dialect.path.strip("/").replace("/", "_"))  # type: ignore[untyped-decorator]
+    def serve(ws: HardServer) -> None:
+        door.serve(ws, dialect)
+
+
+class Door:
+    """Serves connections; any thread may call it."""
+
+    def __init__(
+        self,
+        manager: SessionManager,
+        abilities: Callable[[], Abilities],
+        observer: ConnectionObserver,
+    ) -> None:
+        self._manager = manager
+        self._abilities = abilities
+        self._observer = observer
+
+    def serve(self, ws: HardServer, dialect: Dialect) -> None:
+        """One connection, from its handshake to its close. Never raises (LIB-10)."""
+        code, reason = 1011, ""
+        try:
+            code, reason = self._converse(ws, dialect)
+        except Exception:
+            log.exception("a connection failed")
+        finally:
+            ws.finish(code, reason)
+            self._observer.session_closed(ws.close_reason or code)
+
+    def _converse(self, ws: HardServer, dialect: Dialect) -> tuple[int, str]:
+        """The close code and reason that are still to be sent, if none was."""
+        try:
+            accepted = dialect.accept(self._asked())
+            session = self._manager.open(
+                accepted.tenant, accepted.session, session_id=accepted.session_id
+            )
+        except STTError as error:
+            self._observer.connect(error.code)
+            return _refuse(ws, dialect, error)
+        self._observer.connect("ok")
+        try:
+            self._connect(ws, accepted, session)
+        finally:
+            self._manager.leave(session)
+        return 1000, ""
+
+    def _connect(self, ws: HardServer, accepted: Accepted, session: Session) -> None:
+        protocol = accepted.protocol(session)
+        listener = accepted.listener(session) if accepted.listener else None
+        try:
+            Connection(
+                ws, protocol, session, accepted.connection, self._observer, listener=listener
+            ).serve()
+        finally:
+            if listener is not None:
+                listener.close()
+
+    def _asked(self) -> Asked:
+        return Asked(
+            pairs=tuple(request.args.items(multi=True)),
+            headers={name.lower(): value for name, value in request.headers.items()},
+            principal=g.get("principal"),
+            abilities=self._abilities(),
+        )
+
+
+def _refuse(ws: HardServer, dialect: Dialect, error: STTError) -> tuple[int, str]:
+    """Say why there is no session."""
+    refusal = dialect.refuse(error)
     try:
-        query = read_query(request.args, abilities.languages)
-        tenant = g.get("tenant_id") or query.tenant_id
-        chosen = _chosen(options.session, query, abilities)
-        session = manager.open(tenant, chosen, session_id=query.session_id)
-    except STTError as error:
-        observer.connect(error.code)
-        return _refuse(ws, error)
-    observer.connect("ok")
-    spoken = replace(
-        query.native,
-        max_message_bytes=options.max_message_bytes,
-        only_tenant=tenant if options.strict_tenant else None,
-    )
-    try:
-        protocol = NativeProtocol(session.id, spoken)
-        Connection(ws, protocol, session, options.connection, observer).serve()
-    finally:
-        manager.leave(session)
-    return 1000
-
-
-def _chosen(defaults: SessionOptions, query: NativeQuery, abilities: Abilities) -> SessionOptions:
-    speech = defaults.speech
-    return replace(
-        defaults,
-        speech=replace(
-            speech,
-            language=query.language or speech.language,
-            task=query.task or speech.task,
-            prompt=query.prompt or speech.prompt,
-            hotwords=query.hotwords or speech.hotwords,
-            final=query.final or speech.final,
-            word_times=query.native.words != "none",  # nobody reads them: save the alignment
-            interim_words=query.native.words == "interim",
-            n_mels=abilities.n_mels,
-        ),
-        sample_rate=query.sample_rate,
-        encoding=query.encoding,
-        auto_chunk=query.auto_chunk,
-        vad_events=query.vad_events,
-        subscribe=query.subscribe,
-    )
-
-
-def _refuse(ws: HardServer, error: STTError) -> int:
-    """Say why there is no session; the close code that says so again (native 11.1)."""
-    try:
-        problem = Problem(error.code, error.message)
-        ws.send(NativeProtocol("", NativeOptions()).encode(problem))
+        for message in refusal.messages:
+            ws.send(message)
     except ConnectionClosed:
         log.debug("a refused client had gone")
-    match error:
-        case UnsupportedAudio():
-            return 1003
-        case NotReady():
-            return 1012
-        case _:
-            return 1008
+    return refusal.code, refusal.reason

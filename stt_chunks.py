@@ -7,13 +7,27 @@ operations. Called by the session's reader thread only; results never come here.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from stt.errors import BadInput, ChunkFinalized, NoChunk, NotReady, STTError
-from stt.protocols.base import AppendAudio, Command, Finalize, Ping, ReplaceAudio, SetChunk
+from stt.protocols.base import (
+    AppendAudio,
+    Clear,
+    Close,
+    Command,
+    Commit,
+    Configure,
+    Finalize,
+    Flush,
+    Ping,
+    ReplaceAudio,
+    Say,
+    SetChunk,
+)
 from stt.replies import Reply
 from stt.speech.chunk import unknown
-from stt_track import Track
+from stt_track import Pause, Track
 
 
 class Operations(Protocol):
@@ -42,6 +56,18 @@ class Operations(Protocol):
 
     def conclude_unheard(self, chunk_id: str) -> None:
         """The final of a chunk without audio; nothing of it comes later."""
+
+    def step(self, track: Track) -> AbstractContextManager[object]:
+        """Change a track; what follows from it is said and asked at the end of the block."""
+
+    def commit(self, track: Track) -> None:
+        """End the uncommitted chunk, which is made if there is none."""
+
+    def withdraw_interims(self) -> None:
+        """Nobody wants the interim that may be waiting in the queue."""
+
+    def close(self) -> None:
+        """Take no more audio; close the connection when everything has been said."""
 
     def say(self, reply: Reply) -> None:
         """Send a reply that no stream said."""
@@ -90,6 +116,12 @@ class ClientChunks:
                 self._finalize(command.chunk_id)
             case Ping():
                 self._session.pong(command.id)
+            case Say():
+                self._session.say(command.reply)
+            case Close():
+                self._session.close()
+            case Flush() | Commit() | Clear() | Configure():
+                raise BadInput("where the client names the chunks, it finalizes them")
 
     def _hear(self, audio: AppendAudio | ReplaceAudio) -> None:
         self._follow(audio.chunk_id)
@@ -171,6 +203,27 @@ class MintedChunks:
                 raise BadInput("with auto_chunk=1 audio is appended: send append: true")
             case SetChunk():
                 raise BadInput("with auto_chunk=1 the server names the chunks")
+            case Say():
+                self._session.say(command.reply)
+            case Close():
+                self._session.close()
+            case _:
+                self._take_turn(command)
+
+    def _take_turn(self, command: Flush | Commit | Clear | Configure) -> None:
+        match command:
+            case Flush():
+                with self._session.step(self._stream):
+                    self._stream.pause(Pause(flush=True))
+            case Commit():
+                self._session.commit(self._stream)
+            case Clear():
+                with self._session.step(self._stream):
+                    self._stream.clear()
+                self._session.withdraw_interims()
+            case Configure():
+                with self._session.step(self._stream):
+                    self._stream.configure(command.speech, command.audio, manual=command.manual)
 
     def _hear(self, audio: AppendAudio) -> None:
         try:

@@ -8,6 +8,7 @@ Flask would write an HTTP error into the WebSocket (LIB-10).
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from concurrent.futures import TimeoutError as NotStoredYet
@@ -16,9 +17,16 @@ from typing import Protocol
 
 from simple_websocket import ConnectionClosed
 
-from stt.errors import BadInput, IdleTimeout, RateLimited, STTError, TooManyErrors
+from stt.errors import (
+    BadInput,
+    IdleTimeout,
+    RateLimited,
+    SessionExpired,
+    STTError,
+    TooManyErrors,
+)
 from stt.protocols.base import AppendAudio, Command, ReplaceAudio, WireProtocol
-from stt.replies import Problem, Transcript
+from stt.replies import Reply, Transcript, problem
 from stt_outbox import Closing
 from stt_session import Session
 from stt_websocket import HardServer
@@ -47,10 +55,24 @@ class ConnectionOptions:
 
     idle_timeout: float = 300.0
     """s without client data until it is closed (native W18)."""
+    idle_close: tuple[int, str] = (1000, IdleTimeout.code)
+    """Close code and reason then."""
+    longest: float = math.inf
+    """s that a connection may last; what is open gets its final then (client RE8)."""
     max_errors: int = 50
     """Bad messages until it is closed (runtime RT-26)."""
     max_wait: float = 10.0
     """s of waiting at a stretch, for audio ahead of real time, until the client is told."""
+
+
+class Listener(Protocol):
+    """Who does what a client asks: the session, or what stands before it."""
+
+    delay: float
+    """s to wait before more audio is brought, after a command with audio (RT-27)."""
+
+    def handle(self, command: Command) -> None:
+        """Raises STTError; the session goes on."""
 
 
 class Connection:
@@ -63,10 +85,15 @@ class Connection:
         session: Session,
         options: ConnectionOptions,
         observer: ConnectionObserver,
+        *,
+        listener: Listener | None = None,
     ) -> None:
+        """``listener``: takes the commands in the session's place."""
         self._ws = ws
         self._protocol = protocol
         self._session = session
+        self._listener: Listener = listener or session
+        self._expires = time.monotonic() + options.longest
         self._options = options
         self._observer = observer
         self._about = {"session_id": session.id}
@@ -97,10 +124,14 @@ class Connection:
         options = self._options
         errors = 0
         while True:
-            message = self._ws.receive(options.idle_timeout)
+            left = self._expires - time.monotonic()
+            message = self._ws.receive(max(0.0, min(options.idle_timeout, left)))
+            if time.monotonic() >= self._expires:
+                self._expire()
+                return
             if message is None:
                 limit = f"no client data for {options.idle_timeout:g} s"
-                self._give_up(IdleTimeout(limit), 1000)
+                self._give_up(IdleTimeout(limit), *options.idle_close)
                 return
             errors += self._take(message)
             if errors >= options.max_errors:
@@ -111,13 +142,8 @@ class Connection:
         """Do what a message says; whether it was a bad one. The session goes on (native W14)."""
         command: Command | None = None
         try:
-            command = self._protocol.decode(message)
-            if isinstance(command, AppendAudio | ReplaceAudio):
-                self._keep_pace()
-                self._session.handle(command)
-                self._owe(self._session.delay)
-            elif command is not None:
-                self._session.handle(command)
+            for command in self._protocol.decode(message):
+                self._do(command)
         except STTError as error:
             self._say(error, error.chunk_id or getattr(command, "chunk_id", None))
             if isinstance(message, bytes) or isinstance(command, AppendAudio | ReplaceAudio):
@@ -128,6 +154,14 @@ class Connection:
             self._say(STTError("the server failed on this message"), None)
             return True
         return False
+
+    def _do(self, command: Command) -> None:
+        audio = isinstance(command, AppendAudio | ReplaceAudio)
+        if audio:
+            self._keep_pace()
+        self._listener.handle(command)
+        if audio:
+            self._owe(self._listener.delay)
 
     def _keep_pace(self) -> None:
         """Wait with audio that comes ahead of real time, and only with audio (RT-27, F-12)."""
@@ -144,11 +178,16 @@ class Connection:
             self._say(RateLimited("audio comes faster than it may; it is read slowly"), None)
 
     def _say(self, error: STTError, chunk_id: str | None) -> None:
-        self._session.say(Problem(error.code, error.message, chunk_id))
+        self._session.say(problem(error, chunk_id))
 
-    def _give_up(self, error: STTError, code: int) -> None:
-        self._session.say(Problem(error.code, error.message, close_code=code))
-        self._session.outbox.close(code, error.code)
+    def _give_up(self, error: STTError, code: int, reason: str = "") -> None:
+        self._session.say(problem(error, close_code=code))
+        self._session.outbox.close(code, reason or error.code)
+
+    def _expire(self) -> None:
+        """The longest time is over: what is open gets its final first (client RE8)."""
+        over = SessionExpired("the session lasted as long as one may")
+        self._session.close(1001, farewell=problem(over, close_code=1001))
 
     # The writer.
 
@@ -158,13 +197,9 @@ class Connection:
             while not isinstance(reply := self._session.outbox.get(), Closing | None):
                 if isinstance(reply, Transcript):
                     self._await_store(reply)
-                message = self._protocol.encode(reply)
-                if message is not None:
-                    self._ws.send(message)
+                self._send(reply)
             if reply is not None and reply.code != 1006:
-                farewell = self._protocol.encode(self._session.usage())
-                if farewell is not None:
-                    self._ws.send(farewell)  # once more before the close (native M9)
+                self._send(self._session.usage())  # once more before the close (native M9)
                 self._ws.finish(reply.code, reply.reason)
         except ConnectionClosed:
             log.debug("the client went away", extra=self._about)
@@ -173,6 +208,10 @@ class Connection:
             self._ws.finish(1011, "internal error")
         finally:
             self._session.outbox.abandon()
+
+    def _send(self, reply: Reply) -> None:
+        for message in self._protocol.encode(reply):
+            self._ws.send(message)
 
     def _await_store(self, said: Transcript) -> None:
         """A final is sent when the store has it: what a client was told survives a crash (DM7)."""

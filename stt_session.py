@@ -14,20 +14,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from stt.errors import NotReady, Refused, STTError, Superseded
-from stt.events import Event, Final, Hypothesis, Kind, Request, SpeechEnded, Window
+from stt.errors import NotReady, STTError
+from stt.events import Ended, Event, Final, SpeechEnded
 from stt.pace import Pace
-from stt.protocols.base import AppendAudio, Command, ReplaceAudio
-from stt.replies import Pong, Problem, Reply, Silence, Transcript, Usage
+from stt.protocols.base import AppendAudio, AudioFormat, Command, ReplaceAudio
+from stt.replies import (
+    Committed,
+    Flushed,
+    Pong,
+    Problem,
+    Reply,
+    Silence,
+    Transcript,
+    Usage,
+    problem,
+)
 from stt.speech.chunk import Chunk, unknown
 from stt.speech.stream import SpeechStream
 from stt_chunks import ClientChunks, MintedChunks
-from stt_job import Job
+from stt_dispatch import Dispatch
 from stt_outbox import Outbox
 from stt_stall import StallWatch
-from stt_submission import batch_group, submit
 from stt_surroundings import SessionOptions, Surroundings
-from stt_track import Track, Tracks
+from stt_track import Pause, Track, Tracks
 from stt_voice import Voice
 
 log = logging.getLogger("stt.session")
@@ -48,17 +57,18 @@ class Session:
         self.tenant = tenant
         self.options = options
         self.outbox = outbox
-        self._lane = ("session", tenant, session_id)
         self.delay = 0.0
         """s to wait before more audio is brought, after a command with audio (runtime RT-27)."""
         self._around = around
         self._lock = threading.Lock()
         self._settled = threading.Condition(self._lock)
+        self._dispatch = Dispatch(self, around, self._lock)
         self._tracks = Tracks(self._new_track, minting=options.auto_chunk)
         self._voice = Voice(session_id, tenant, around, outbox, vad_events=options.vad_events)
         self._pace = Pace(options.pace, time.monotonic())
         self._received = 0.0
         self._stopping = False
+        self._closing: tuple[int, Problem | None] | None = None  # when everything has been said
         self._fed: Track | None = None  # the newest to get audio
         self._stall = StallWatch(options.stall, timers=around.timers, ring=self._stalled)
         minting = self._tracks.minting
@@ -87,7 +97,7 @@ class Session:
     def feed(self, track: Track, audio: AppendAudio | ReplaceAudio, data: bytes) -> None:
         """Hear new audio, ``data`` of it. Sets `delay`. Raises NotReady while shutting down."""
         now = time.monotonic()
-        with self._step(track):
+        with self.step(track):
             if self._stopping:
                 raise NotReady("the service is shutting down; connect again")
             if audio.whole:
@@ -101,7 +111,7 @@ class Session:
         if self.options.vad_events:
             with self._lock:  # once more: the boundaries have been told now
                 if track.falls_silent():
-                    self._voice.put(Silence())
+                    self._voice.put(Silence(at=round(track.stream.received, 3)))
         self._around.observer.audio_received(seconds)
         self.delay = self._pace.spend(seconds, now)
 
@@ -114,7 +124,7 @@ class Session:
             if self._stopping:
                 raise NotReady("the service is shutting down; connect again")
             fresh = self._tracks.replace(track)
-        self._withdraw_interims()
+        self.withdraw_interims()
         return fresh
 
     def end(self, chunk_id: str) -> bool:
@@ -123,7 +133,7 @@ class Session:
             track = self._tracks.get(chunk_id)
         if track is None:
             return False
-        with self._step(track):
+        with self.step(track):
             if track.ending:
                 return True
             track.end()
@@ -134,8 +144,20 @@ class Session:
 
     def endpoint(self, track: Track) -> bool:
         """End the open utterance now; False when none is open and no final is awaited."""
-        with self._step(track):
+        with self.step(track):
             return self._pause(track)
+
+    def commit(self, track: Track) -> None:
+        """End the uncommitted chunk, which is made if there is none (client RC3)."""
+        with self.step(track):
+            self._commit(track)
+
+    def close(self, code: int = 1000, *, farewell: Problem | None = None) -> None:
+        """Take no more audio; close the connection when everything has been said (client S10)."""
+        self.finish_all()
+        with self._lock:
+            self._closing = self._closing or (code, farewell)
+            self._close_if_settled()
 
     def conclude_unheard(self, chunk_id: str) -> None:
         """The final of a chunk without audio; nothing of it comes later (native W5, W6)."""
@@ -169,13 +191,18 @@ class Session:
             open_chunks = self._tracks.named
         for chunk_id in open_chunks:
             self.end(chunk_id)
-        if self._tracks.minting is not None:
-            self.endpoint(self._tracks.minting)
+        minting = self._tracks.minting
+        if minting is not None:
+            with self.step(minting):
+                if minting.uncommitted is not None:
+                    self._commit(minting)
+                else:
+                    self._pause(minting)
 
     def leave(self) -> None:
         """The client is gone: its interims are withdrawn, its finals are still made and stored."""
         self.outbox.abandon()
-        self._withdraw_interims()
+        self.withdraw_interims()
         self.finish_all()
 
     def settle(self, timeout: float) -> bool:
@@ -200,75 +227,36 @@ class Session:
         """Whether every chunk has its final."""
         return self._tracks.settled
 
-    def _withdraw_interims(self) -> None:
-        job = self._around.queue.withdraw_interim(self._lane)
-        if job is not None:
-            job.on_error(Superseded())
+    def withdraw_interims(self) -> None:
+        """Nobody wants the interim that may be waiting in the queue."""
+        self._dispatch.withdraw_interims()
 
     # The heart: lock, feed, publish, release, submit.
 
     @contextmanager
-    def _step(self, track: Track) -> Iterator[SpeechStream]:
-        """Lock the stream, let the caller feed it, publish what it says, submit what it asks.
-
-        Requests are submitted with no lock held: a queue that must displace another session's job
-        has its owner told, who takes that session's lock (AE2).
-        """
+    def step(self, track: Track) -> Iterator[SpeechStream]:
+        """Lock the stream, let the caller feed it, publish what it says, submit what it asks."""
         with self._lock:
             yield track.stream
             for event in track.stream.events():
                 self._tell(track, event)
+            self._close_if_settled()
             requests = track.stream.requests()
         for request in requests:
-            self._submit(track, request)
+            self._dispatch.submit(track, request)
 
-    def _submit(self, track: Track, request: Request) -> None:
-        job = Job(
-            tenant=self.tenant,
-            lane=self._lane,
-            kind=request.kind,
-            window=partial(self._window, track, request),
-            on_done=partial(self._receive, track, request),
-            on_error=partial(self._fail, track, request),
-            promised=request.kind is not Kind.INTERIM,  # a live stream's final is never lost (AD3)
-            utterance=(track.label, request.utterance),
-            seconds=request.seconds,
-            grows=request.kind is Kind.INTERIM,
-            step=self.options.speech.step,
-            group=batch_group(self.options.speech, request.kind),
-            label=chunk.id if (chunk := track.chunk_of(request)) else "",
-        )
-        try:
-            submit(job, self._around.queue, self._around.observer)
-        except STTError as error:
-            self._fail(track, request, error)
+    def complain(self, error: STTError, chunk_id: str) -> None:
+        """Tell the client of an interim that was refused; the lock is held."""
+        self._voice.put(problem(error, chunk_id))
 
-    # Results, from the workers.
-
-    def _window(self, track: Track, request: Request) -> Window | None:
-        with self._lock:
-            return None if track.over else track.stream.window(request)
-
-    def _receive(self, track: Track, request: Request, hypothesis: Hypothesis) -> None:
-        with self._step(track) as stream:
-            if not track.over:
-                stream.receive_hypothesis(request, hypothesis)
-
-    def _fail(self, track: Track, request: Request, error: STTError) -> None:
-        with self._step(track) as stream:
-            if track.over:
-                return
-            stream.receive_failure(request, error)
-            chunk = track.chunk_of(request)
-            refused = isinstance(error, Refused) and not isinstance(error, Superseded)
-            if request.kind is Kind.INTERIM and refused and chunk is not None:
-                # native W16; the failure of a final is an event of the stream
-                self._voice.put(Problem(error.code, error.message, chunk.id))
+    # Finals that are due, and audio that does not come.
 
     def _expect(self, track: Track, chunks: list[Chunk]) -> None:
         """The finals of chunks are due: in a while they are said with what is known (W8)."""
         wait = self.options.finalize_timeout
         for chunk in chunks:
+            if chunk.id in track.timers:
+                continue  # its utterance had ended when the client committed it
             timer = self._around.timers.after(wait, partial(self._time_out, track, [chunk]))
             track.timers[chunk.id] = timer
 
@@ -280,13 +268,14 @@ class Session:
                 if final is not None:
                     log.warning("a final came too late", extra={"session_id": self.id})
                     self._publish(track, final, None)
+            self._close_if_settled()
 
     def _stalled(self) -> None:
         """No audio may have come for a while, in mid-utterance; from the timers."""
         track = self._fed
         if track is None:
             return
-        with self._step(track) as stream:  # one step: audio after the look would be cut in mid-word
+        with self.step(track) as stream:  # one step: audio after the look would be cut in mid-word
             newest = track is self._fed
             ended = newest and self._stall.rang(speaking=stream.speaking) and self._pause(track)
         if ended:
@@ -303,13 +292,40 @@ class Session:
         track.pause()
         return True
 
+    def _commit(self, track: Track) -> None:
+        if track.uncommitted is None:
+            self._voice.mint(track)
+        chunk = track.commit()
+        self._voice.put(Committed(chunk.id, track.stream.received))
+        self._expect(track, [chunk])
+
+    def _resume(self, track: Track, pause: Pause) -> None:
+        """All audio before a pause has been said: so has the chunk that ends with it."""
+        final = None if pause.chunk is None else pause.chunk.conclude()
+        if final is not None:
+            self._publish(track, final, None)
+        if pause.flush:
+            self._voice.put(Flushed(pause.answered, pause.at))
+
+    def _close_if_settled(self) -> None:
+        if self._closing is None or not self.is_settled:
+            return
+        code, farewell = self._closing
+        if farewell is not None:
+            self._voice.put(farewell)
+        self.outbox.close(code, "" if farewell is None else farewell.code)
+
     def _tell(self, track: Track, event: Event) -> None:
+        if isinstance(event, Ended) and (pause := track.pausing) is not None:
+            self._resume(track, pause)
+            track.resume()
+            return
         said = self._voice.tell(track, event)
         if said is not None:
             self._publish(track, said, event if isinstance(event, Final) else None)
         elif isinstance(event, SpeechEnded) and track.label is None:
             chunk = track.chunk_of(event)
-            self._expect(track, [] if chunk is None else [chunk])
+            self._expect(track, [chunk] if chunk is not None and chunk.last is not None else [])
 
     def _publish(self, track: Track, said: Transcript, utterance: Final | None) -> None:
         self._voice.publish(track, said, utterance, self._usage())
@@ -322,4 +338,5 @@ class Session:
 
     def _new_track(self, label: str | None) -> Track:
         options = self.options
-        return Track(label, options.speech, options.encoding, options.sample_rate)
+        audio = AudioFormat(options.encoding, options.sample_rate)
+        return Track(label, options.speech, audio, silence_after=options.silence_after)

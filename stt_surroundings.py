@@ -26,6 +26,8 @@ class SessionOptions:
     auto_chunk: bool = False
     """The server mints a chunk per utterance (native W33)."""
     vad_events: bool = False
+    silence_after: float = 1.0
+    """s without speech before a client that asked for them is told (native W26)."""
     subscribe: bool = False
     """Hear every transcript of the tenant (native W29)."""
     pace: PaceOptions = field(default_factory=PaceOptions)

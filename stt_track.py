@@ -6,10 +6,14 @@ Plain state; its session's lock must be held for every call.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from stt.audio.pcm import PcmDecoder
-from stt.events import Ended, Event, Request, SpeechEnded, SpeechStarted
+from stt.errors import InvalidState
+from stt.events import Event, Request, SpeechEnded, SpeechStarted
+from stt.protocols.base import AudioFormat
 from stt.replies import Usage
 from stt.speech.chunk import Chunk
 from stt.speech.options import SpeechOptions
@@ -17,16 +21,37 @@ from stt.speech.stream import SpeechStream
 from stt.timeline import ArrivalTimeline
 from stt_timers import Timer
 
-SILENCE_AFTER = 1.0  # s without speech before a client that asked is told (native W26)
+
+@dataclass(eq=False, slots=True)
+class Pause:
+    """An endpoint that was asked for and ends no track."""
+
+    flush: bool = False
+    """The client is told when everything before it has been said."""
+    chunk: Chunk | None = None
+    """It ends with the pause."""
+    answered: bool = False
+    """A transcript has told the client already."""
+    at: float = 0.0
+    """How much audio had come."""
 
 
 class Track:
-    """A stream, its decoder, its arrivals, its chunk. ``label`` None: the server mints chunks."""
+    """A stream, its decoder, its arrivals, its chunk. ``label`` None: the server mints chunks.
+
+    Such chunks end with their utterances; in a ``manual`` track they end when the client says so.
+    """
 
     def __init__(
-        self, label: str | None, speech: SpeechOptions, encoding: str, sample_rate: int
+        self,
+        label: str | None,
+        speech: SpeechOptions,
+        audio: AudioFormat,
+        *,
+        silence_after: float = 1.0,
     ) -> None:
         self.label = label
+        self.speech = speech
         self.stream = SpeechStream(speech)
         self.timeline = ArrivalTimeline()
         self.snapshot: bytes | None = b""
@@ -37,12 +62,17 @@ class Track:
         self.replaced = False
         self.timers: dict[str, Timer] = {}
         """For the finals that are due, by chunk (native W8)."""
-        self._decoder = PcmDecoder(encoding, sample_rate)
+        self.manual = False
+        self._audio = audio
+        self._decoder = _decoder(audio)
         self._chunk = None if label is None else Chunk(label)
         self._minted: dict[int, Chunk] = {}  # by utterance
+        self._open: Chunk | None = None  # minted, and awaits the utterance or the commit it ends at
+        self._committed = 0.0  # how much audio had come at the last commit
         self._quiet_from = 0.0
         self._quiet_told = False
-        self._pauses = 0  # endpoints that were asked for and end no chunk, not said yet
+        self._silence_after = silence_after
+        self._pauses: deque[Pause] = deque()  # not said yet
 
     def feed(self, data: bytes, now: float) -> float:
         """Decode and hear new audio; its seconds. ``now`` is the monotonic clock."""
@@ -62,22 +92,31 @@ class Track:
         self.stream.receive_audio(self._decoder.flush())
         self.stream.receive_end()
 
-    def pause(self) -> None:
-        """Endpoint now; the chunk stays open and more audio may follow."""
-        self._pauses += 1
+    def pause(self, pause: Pause | None = None) -> None:
+        """Endpoint now; the track stays open and more audio may follow."""
+        pause = pause or Pause()
+        pause.at = self.stream.received
+        self._pauses.append(pause)
         self.stream.receive_end()
 
-    def goes_on(self, event: Event) -> bool:
-        """Whether an event only says that a pause is over, which is nobody's business."""
-        if not isinstance(event, Ended) or not self._pauses:
-            return False
-        self._pauses -= 1
-        return True
+    @property
+    def pausing(self) -> Pause | None:
+        """The oldest pause that is not over."""
+        return self._pauses[0] if self._pauses else None
+
+    def resume(self) -> None:
+        """The oldest pause is over."""
+        self._pauses.popleft()
 
     @property
     def over(self) -> bool:
         """Whether nobody waits for its results any more (native B3, W25)."""
         return self.replaced or (self._chunk is not None and self._chunk.final is not None)
+
+    @property
+    def settled(self) -> bool:
+        """Of a minting track: whether everything has been said, and nothing awaits a commit."""
+        return self.stream.idle and not self.chunks
 
     @property
     def chunk(self) -> Chunk | None:
@@ -87,8 +126,14 @@ class Track:
     @property
     def chunks(self) -> list[Chunk]:
         """Every chunk that has no final yet."""
-        chunks = self._minted.values() if self._chunk is None else [self._chunk]
+        chunks = [self._chunk] if self._chunk is not None else self._all_minted
         return [chunk for chunk in chunks if chunk.final is None]
+
+    @property
+    def _all_minted(self) -> list[Chunk]:
+        paused = [pause.chunk for pause in self._pauses if pause.chunk is not None]
+        waiting = [self._open] if self._open is not None else []
+        return list(dict.fromkeys([*self._minted.values(), *paused, *waiting]))
 
     def chunk_of(self, event: Event | Request) -> Chunk | None:
         """The chunk an event or a request is about; None where it is about none."""
@@ -96,17 +141,81 @@ class Track:
             return self._chunk
         return self._minted.get(getattr(event, "utterance", -1))
 
-    def mint(self, utterance: int, chunk_id: str) -> None:
-        """Give an utterance a chunk of its own (native W33)."""
-        self._minted[utterance] = Chunk(chunk_id, single=True)
+    def mint(self, chunk_id: str, utterance: int | None = None) -> None:
+        """Give an utterance a chunk of its own (native W33); None: the one that comes next."""
+        self._open = Chunk(chunk_id)
+        if utterance is not None:
+            self.join(utterance)
+
+    def join(self, utterance: int) -> bool:
+        """Let an utterance belong to the chunk that waits for one; False: there is none."""
+        if self._open is None:
+            return False
+        self._minted[utterance] = self._open
+        if not self.manual:
+            self._open.last, self._open = utterance, None
+        return True
 
     def has(self, chunk_id: str) -> bool:
         """Whether a minted chunk is open."""
-        return any(chunk.id == chunk_id for chunk in self._minted.values())
+        return any(chunk.id == chunk_id for chunk in self._all_minted)
 
     def forget(self, chunk_id: str) -> None:
         """A minted chunk has its final."""
         self._minted = {u: c for u, c in self._minted.items() if c.id != chunk_id}
+        if self._open is not None and self._open.id == chunk_id:
+            self._open = None
+
+    # What clients that commit ask of a minting track.
+
+    @property
+    def uncommitted(self) -> Chunk | None:
+        """The chunk that the next commit ends; None: it must be minted."""
+        return self._open or (self._minted.get(self._newest) if self.stream.speaking else None)
+
+    @property
+    def _newest(self) -> int:
+        return max(self._minted, default=-1)
+
+    def commit(self) -> Chunk:
+        """End the uncommitted chunk, with everything that came until now."""
+        chunk = self.uncommitted
+        assert chunk is not None, "the session mints one before"
+        self._open = None
+        self._committed = self.stream.received
+        self.pause(Pause(flush=True, chunk=chunk))
+        return chunk
+
+    def clear(self) -> None:
+        """Nothing is said any more of what came since the last commit."""
+        if self.uncommitted is not None:
+            self.forget(self.uncommitted.id)
+        self._committed = self.stream.received
+        if self.stream.speaking:
+            self.pause()
+
+    def configure(self, speech: SpeechOptions, audio: AudioFormat, *, manual: bool) -> None:
+        """Other wishes from now on. Raises InvalidState: audio in another format waits."""
+        if audio != self._audio:
+            waits = self.manual and self.stream.received > self._committed
+            if waits or self.stream.speaking:
+                raise InvalidState("the audio format cannot change while audio waits to be said")
+            decoder = _decoder(audio)
+            self.stream.receive_audio(self._decoder.flush())
+            self._decoder, self._audio = decoder, audio
+        if manual != self.manual:
+            self._take_turns(manual)
+        self.speech = speech
+        self.stream.configure(speech)
+
+    def _take_turns(self, manual: bool) -> None:
+        """Let chunks end by commits, or with utterances; the open one keeps what it has."""
+        self.manual = manual
+        chunk = self.uncommitted
+        if chunk is not None:
+            ends = self.stream.speaking and not manual
+            chunk.last = self._newest if ends else None
+            self._open = None if ends else chunk
 
     def heard_boundary(self, event: SpeechStarted | SpeechEnded) -> None:
         """Speech began or ended: silence counts anew from here."""
@@ -116,10 +225,14 @@ class Track:
     def falls_silent(self) -> bool:
         """True once in each silence, when it has lasted a second."""
         quiet = self.stream.received - self._quiet_from
-        if self._quiet_told or quiet < SILENCE_AFTER or self.stream.speaking:
+        if self._quiet_told or quiet < self._silence_after or self.stream.speaking:
             return False
         self._quiet_told = True
         return True
+
+
+def _decoder(audio: AudioFormat) -> PcmDecoder:
+    return PcmDecoder(audio.encoding, audio.sample_rate)
 
 
 class Tracks:
@@ -146,7 +259,7 @@ class Tracks:
     @property
     def settled(self) -> bool:
         """Whether every chunk has its final."""
-        return not self._named and (self.minting is None or self.minting.stream.idle)
+        return not self._named and (self.minting is None or self.minting.settled)
 
     def get(self, chunk_id: str) -> Track | None:
         """The track of a client's chunk that has no final yet."""

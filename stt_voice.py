@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from stt.events import Event, Failed, Final, SpeechEnded, SpeechStarted
-from stt.replies import ChunkOpened, Problem, Reply, Speech, Transcript, Usage
+from stt.replies import ChunkOpened, Problem, Reply, Speech, Transcript, Usage, problem
 from stt.speech.chunk import repeated
 from stt.store.base import Stored
 from stt_outbox import Outbox
@@ -58,24 +58,28 @@ class Voice:
 
         Where the server names the chunks, speech that starts is given one (native W33).
         """
-        if track.goes_on(event):
-            return None
-        if isinstance(event, SpeechStarted) and track.label is None:
-            self._newest_mint = max(self._newest_mint + 1, time.time_ns() // 1_000_000)
-            track.mint(event.utterance, str(self._newest_mint))
-            self.put(ChunkOpened(str(self._newest_mint)))
+        minting = track.label is None
+        if isinstance(event, SpeechStarted) and minting and not track.join(event.utterance):
+            self.mint(track, event.utterance)
+        if isinstance(event, SpeechStarted | SpeechEnded):
+            track.heard_boundary(event)
         chunk = track.chunk_of(event)
         if chunk is None:
             return None
         if isinstance(event, SpeechStarted | SpeechEnded):
-            track.heard_boundary(event)
             if self._vad_events:
                 started = isinstance(event, SpeechStarted)
                 at = event.start if isinstance(event, SpeechStarted) else event.end
                 self.put(Speech(chunk.id, started, at))
         elif isinstance(event, Failed):
-            self.put(Problem(event.error.code, event.error.message, chunk.id))
+            self.put(problem(event.error, chunk.id))
         return chunk.say(event)
+
+    def mint(self, track: Track, utterance: int | None = None) -> None:
+        """Give a track a new chunk: that of an utterance, or of what comes next."""
+        self._newest_mint = max(self._newest_mint + 1, time.time_ns() // 1_000_000)
+        track.mint(str(self._newest_mint), utterance)
+        self.put(ChunkOpened(str(self._newest_mint)))
 
     def publish(
         self, track: Track, said: Transcript, utterance: Final | None, usage: Usage
@@ -92,6 +96,9 @@ class Voice:
             self._around.observer.interim_lag(max(0.0, track.stream.received - said.end))
         if said.is_final:
             said = replace(said, usage=usage)
+        pause = track.pausing
+        if pause is not None and pause.flush and (said.is_final or said.speech_final):
+            said, pause.answered = replace(said, flushed=True), True
         if (said.is_final or said.speech_final) and said.committed:
             said = replace(said, stored=self._store(track, said))
         self.put(said)

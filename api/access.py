@@ -20,8 +20,8 @@ OPEN_PATHS = frozenset(
 def asking(auth: Authenticator) -> Callable[[Request], None]:
     """What the gate asks of each request; it raises Unauthorized.
 
-    Leaves the principal for `whom` and its tenant, for the WebSocket door, in ``flask.g``. A ticket
-    counts on WebSocket routes alone, which is where one is needed (native W30, runtime RT-55).
+    Leaves the principal, for `whom` and for the WebSocket door, in ``flask.g``. A ticket counts on
+    WebSocket routes alone, which is where one is needed (native W30, runtime RT-55).
     """
 
     def ask(asked: Request) -> None:
@@ -33,7 +33,6 @@ def asking(auth: Authenticator) -> Callable[[Request], None]:
             subprotocols=[name.strip() for name in offered.split(",")],
             ticket=asked.args.get("ticket") if _is_handshake(asked) else None,
         )
-        g.tenant_id = g.principal.tenant_id if g.principal else None
 
     return ask
 

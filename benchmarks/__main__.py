@@ -15,6 +15,7 @@ from functools import partial
 
 from benchmarks.capacity.report import capacity_rows
 from benchmarks.policy.rows import policy_rows
+from benchmarks.protocols import protocol_rows
 from benchmarks.replay.rows import word_rows
 from benchmarks.sessions import (
     Plan,
@@ -39,6 +40,7 @@ MEASUREMENTS: dict[str, Callable[[Plan], list[Row]]] = {
     "start": start_rows,
     "policy": policy_rows,
     "words": word_rows,
+    "protocols": protocol_rows,
     "tiny": tiny_rows,
     "capacity": capacity_rows,
 }

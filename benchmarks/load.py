@@ -1,4 +1,4 @@
-"""The load generator: many live clients of `/stt/stream` on one thread, with their own clock.
+"""The load generator: many live clients on one thread, with their own clock.
 
 Frames are made before the clock runs, so that a session costs little here: masking 100 ms of audio
 in Python would take longer than the service needs for it. A client is a socket, its audio, and what
@@ -92,8 +92,15 @@ class Client:
     """
 
     def __init__(
-        self, target: Target | int, query: str, audio: Iterable[bytes], pings: bool = True
+        self,
+        target: Target | int,
+        query: str,
+        audio: Iterable[bytes],
+        pings: bool = True,
+        *,
+        address: str | None = None,
     ) -> None:
+        """``address``: path and query of another door than ``/stt/stream``."""
         target = Target(target) if isinstance(target, int) else target
         self.audio = iter(audio)
         self.pings = pings
@@ -106,12 +113,12 @@ class Client:
         self.buffer = bytearray()
         self.socket = socket.create_connection((target.host, target.port), timeout=PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._shake_hands(target, query)
+        self._shake_hands(target, address or f"/stt/stream?{query}")
 
-    def _shake_hands(self, target: Target, query: str) -> None:
+    def _shake_hands(self, target: Target, address: str) -> None:
         key = base64.b64encode(os.urandom(16)).decode()
         lines = (
-            f"GET /stt/stream?{query} HTTP/1.1",
+            f"GET {address} HTTP/1.1",
             f"Host: {target.host}:{target.port}",
             "Upgrade: websocket",
             "Connection: Upgrade",

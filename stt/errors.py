@@ -7,6 +7,7 @@ STTError
 │   ├── UnknownType             400 unknown_type       a message type we do not know, without audio
 │   ├── NoChunk                 400 no_chunk           binary audio before a chunk was set
 │   ├── ChunkFinalized          409 chunk_finalized    audio for a chunk that already has its final
+│   ├── InvalidState            409 invalid_state      a change that must wait for a commit
 │   ├── TenantMismatch          403 tenant_mismatch    a message for another tenant (strict mode)
 │   ├── TooLarge                413 too_large          more bytes or seconds than the limit
 │   ├── UnsupportedAudio        415 unsupported_audio  a rate, an encoding, a container
@@ -24,6 +25,7 @@ STTError
 │   └── NotReady                503 not_ready          no model yet, or shutting down
 ├── SessionEnded                                       the connection is closed with this reason
 │   ├── IdleTimeout             408 idle_timeout
+│   ├── SessionExpired          408 session_expired
 │   ├── SlowConsumer            503 slow_consumer
 │   └── TooManyErrors           400 too_many_errors
 ├── EngineError                 500 transcription_failed   the model failed on this audio
@@ -92,6 +94,13 @@ class ChunkFinalized(BadInput):
     """Audio for a chunk that already has its final (native W7)."""
 
     code = "chunk_finalized"
+    status = 409
+
+
+class InvalidState(BadInput):
+    """A change that cannot be made now: audio waits for its commit (client RE7)."""
+
+    code = "invalid_state"
     status = 409
 
 
@@ -225,6 +234,13 @@ class IdleTimeout(SessionEnded):
     """No client data for ``STT_WS_IDLE_TIMEOUT_S`` (native W18)."""
 
     code = "idle_timeout"
+    status = 408
+
+
+class SessionExpired(SessionEnded):
+    """It lasted as long as a session may; another can begin (client RE8)."""
+
+    code = "session_expired"
     status = 408
 
 

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from stt.errors import STTError
 from stt.events import UNSPACED_LANGUAGES, Final, Word
 
 
@@ -67,6 +68,8 @@ class Transcript:
     revised: bool = False
     """The utterance was decoded anew at its end: the text may differ from what was committed
     (REC-27). Nothing before that utterance does."""
+    flushed: bool = False
+    """A client that asked for all so far waited for this end of an utterance (see `Flushed`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,8 @@ class Silence:
     """Audio came in and holds no speech (native M8)."""
 
     seq: int = 0
+    at: float = 0.0
+    """How much audio has come by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,8 @@ class Problem:
     chunk_id: str | None = None
     close_code: int | None = None
     seq: int = 0
+    cause: STTError | None = None
+    """What it tells of, for a protocol that can say more than a code and a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +144,53 @@ class Degraded:
     seq: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A chunk is complete because its client said so: no more audio belongs to it."""
+
+    chunk_id: str
+    at: float
+    """Where the audio of the session stands."""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """Everything received before a `Flush` or a `Commit` has been said."""
+
+    answered: bool
+    """A transcript said so already (``Transcript.flushed``)."""
+    at: float = 0.0
+    """How much audio that was."""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a protocol has to say of its own accord; only the protocol that made it reads it."""
+
+    body: object
+    seq: int = 0
+
+
 Reply: TypeAlias = (
-    Opened | Usage | Transcript | ChunkOpened | Speech | Silence | Pong | Problem | Degraded
+    Opened
+    | Usage
+    | Transcript
+    | ChunkOpened
+    | Speech
+    | Silence
+    | Pong
+    | Problem
+    | Degraded
+    | Committed
+    | Flushed
+    | Note
 )
+
+
+def problem(
+    error: STTError, chunk_id: str | None = None, *, close_code: int | None = None
+) -> Problem:
+    """What a client is told of an error."""
+    return Problem(error.code, error.message, chunk_id, close_code, cause=error)

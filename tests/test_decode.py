@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stt.audio.decode import OPTIONS, decode_file
+from stt.audio.decode import BLOCK, decode_file, decoded_blocks
+from stt.audio.frames import OPTIONS
 from stt.audio.sniff import Container, sniff
 from stt.errors import TooLarge, UndecodableAudio, UnsupportedAudio
 from stt.events import Samples
@@ -249,8 +250,8 @@ def test_headerless_pcm_needs_its_encoding() -> None:
         decode_file(data, max_seconds=1)
     with pytest.raises(UnsupportedAudio, match="'opus'"):
         decode_file(data, max_seconds=1, encoding="opus")
-    with pytest.raises(UnsupportedAudio, match="11025"):
-        decode_file(data, max_seconds=1, encoding="linear16", sample_rate=11025)
+    with pytest.raises(UnsupportedAudio, match="7999"):
+        decode_file(data, max_seconds=1, encoding="linear16", sample_rate=7999)
 
 
 # Limits.
@@ -266,6 +267,57 @@ def test_more_seconds_than_allowed_are_refused() -> None:
         decode_file(wav(data + b"\0\0"), max_seconds=0.5)
     with pytest.raises(TooLarge, match="longer than"):
         decode_file(data + b"\0\0", max_seconds=0.5, encoding="linear16")
+
+
+@pytest.mark.parametrize("encoding", [None, "linear16"])
+def test_a_file_is_decoded_in_blocks(encoding: str | None) -> None:
+    """runtime RT-60: some 15 s at a time, and joined they are the file."""
+    pcm = pcm16(tone(16000, 100))
+    data = pcm if encoding else wav(pcm)
+
+    blocks = [*decoded_blocks(data, max_seconds=100, encoding=encoding)]
+
+    assert all(BLOCK <= len(block) <= 2 * BLOCK for block in blocks[:-1])
+    assert 0 < len(blocks[-1]) <= 2 * BLOCK
+    whole = decode_file(data, max_seconds=100, encoding=encoding)
+    assert np.array_equal(np.concatenate(blocks), whole)
+
+
+def test_what_is_not_asked_for_is_not_decoded() -> None:
+    """runtime RT-60: the blocks before the limit come, and only then the error."""
+    blocks = decoded_blocks(wav(pcm16(tone(16000, 100))), max_seconds=40)
+
+    first, second = next(blocks), next(blocks)
+
+    assert len(first) + len(second) < 40 * 16000
+    with pytest.raises(TooLarge, match="longer than 40 s"):
+        list(blocks)
+
+
+def test_the_deadline_does_not_count_the_readers_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """runtime RT-62: recognising a block takes minutes, decoding it does not."""
+    clock = [0.0]
+    monkeypatch.setattr("stt.audio.decode.time.monotonic", lambda: clock[0])
+    blocks = decoded_blocks(wav(pcm16(tone(16000, 40))), max_seconds=60, deadline_s=1.0)
+
+    heard = 0
+    for block in blocks:
+        heard += len(block)
+        clock[0] += 100
+
+    assert heard == 40 * 16000
+
+
+def test_the_deadline_counts_over_all_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """runtime RT-62: the time to decode each is added up."""
+    clock = iter(range(10_000))
+    monkeypatch.setattr("stt.audio.decode.time.monotonic", lambda: next(clock))
+    blocks = decoded_blocks(bytes(10 * 65_536), max_seconds=60, encoding="linear16", deadline_s=12)
+
+    next(blocks)
+
+    with pytest.raises(TooLarge, match="takes longer than 12 s"):
+        list(blocks)
 
 
 @pytest.mark.parametrize("encoding", [None, "linear16"])
@@ -313,7 +365,7 @@ def flac_of_silence(hours: float) -> bytes:
 
 _PEAK = """
 import resource, sys
-from stt.audio.decode import OPTIONS, decode_file
+from stt.audio.decode import decode_file
 from stt.errors import STTError
 data = sys.stdin.buffer.read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -642,7 +694,7 @@ def test_even_a_demuxer_that_wants_to_open_something_cannot(
 ) -> None:
     """runtime RT-63: the second lock, were a script ever taken for audio."""
     monkeypatch.setattr("stt.audio.decode.sniff", lambda data: Container(demuxer, data))
-    monkeypatch.setattr("stt.audio.decode.OPTIONS", OPTIONS | options)
+    monkeypatch.setattr("stt.audio.frames.OPTIONS", OPTIONS | options)
 
     test_a_script_that_names_a_file_or_address_opens_nothing(script, tmp_path, listener)
 

@@ -80,6 +80,18 @@ def test_closes_after_600_ms() -> None:
     ]
 
 
+def test_another_silence_counts_at_once() -> None:
+    """A client may shorten the silence in mid-utterance; what is kept stays as it was (RQ4)."""
+    endpointer = Endpointer()
+    endpointer.step(frames("S" * 10))
+
+    options = endpointer.configure(EndpointingOptions(silence=0.24, preroll=9.0))
+
+    assert (options.silence, options.preroll) == (0.24, 0.3)
+    assert endpointer.step(frames("." * 9)) == []
+    assert len(endpointer.step(frames("."))) == 1
+
+
 def test_a_pause_shorter_than_that_does_not() -> None:
     """A pause of 0.5 s stays within the utterance."""
     boundaries = Endpointer().step(frames("S" * 10 + "." * 20 + "S" * 10))

@@ -14,6 +14,8 @@ from stt.engines.base import Engine
 from stt.engines.fake import REMEMBERED, FakeEngine
 from stt.errors import EngineError
 from stt.events import SAMPLE_RATE, Hypothesis, Kind, Window
+from stt.mel import window_log_mel
+from tests.speech import silence, speech
 
 
 def window(seconds: float, **fields) -> Window:
@@ -30,6 +32,20 @@ def test_text_grows_with_the_window():
     assert texts[18] == "one two three"
     assert texts[-1].startswith("one two three four five six seven eight nine zero one")
     assert all(after.startswith(before) for before, after in itertools.pairwise(texts))
+
+
+@pytest.mark.parametrize("n_mels", [0, 80])
+def test_the_pause_behind_an_utterance_has_no_words(n_mels):
+    """However far a window reaches into silence its text is that of the speech, features or not."""
+    engine = FakeEngine()
+    texts = set()
+    for pause in (0.2, 0.6, 1.0, 4.0):
+        audio = np.concatenate((silence(0.3), speech(2), silence(pause)))
+        features = window_log_mel(audio, n_mels) if n_mels else None
+        samples = audio[:0] if n_mels else audio
+        texts.add(engine.transcribe([Window(samples, Kind.INTERIM, features)])[0].text)
+
+    assert texts == {"one two three four"}
 
 
 def test_words_are_the_text_and_have_rising_times():

@@ -14,15 +14,23 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PLACES = ("*.py", "stt/**/*.py", "api/*.py", "stt_client/*.py", "benchmarks/**/*.py")
+PLACES = (
+    "*.py",
+    "stt/**/*.py",
+    "api/*.py",
+    "dialects/*.py",
+    "stt_client/*.py",
+    "benchmarks/**/*.py",
+)
 
 FLOOR_0 = (
     "stt.events", "stt.errors", "stt.replies", "stt.ids", "stt.addresses", "stt.costs", "stt.mel",
     "stt.context_setting",
 )  # fmt: skip
 RUNTIME = (
-    "session_manager", "stt_batches", "stt_chunks", "stt_ingest", "stt_job", "stt_load",
-    "stt_metering", "stt_order", "stt_outbox", "stt_recorder", "stt_recording", "stt_session",
+    "session_manager", "stt_batches", "stt_chunks", "stt_dispatch", "stt_ingest", "stt_job",
+    "stt_load", "stt_metering", "stt_order", "stt_outbox", "stt_recorder", "stt_recording",
+    "stt_session",
     "stt_stall", "stt_submission", "stt_surroundings", "stt_tenants", "stt_timers", "stt_track",
     "stt_voice",
 )  # fmt: skip
@@ -40,7 +48,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "stt.audio": (*FLOOR_0, "stt.audio"),
     "stt.engines": (*FLOOR_0, "stt.engines"),  # AL3
     "stt.store": (*FLOOR_0, "stt.store"),
-    "stt.protocols": (*FLOOR_0, "stt.protocols"),
+    "stt.protocols": (*FLOOR_0, "stt.protocols", "stt.speech.options"),
     # The runtime from its leaves up; floor 0 and the vocabulary of its neighbours, no more.
     "stt_tenants": (), "stt_timers": (), "stt_stall": ("stt_timers",),
     **dict.fromkeys(("stt_job", "stt_outbox"), FLOOR_0),
@@ -55,16 +63,21 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "stt_submission": (
         *FLOOR_0, "stt_ingest", "stt_job", "stt_surroundings", "stt.speech.options",
     ),
-    "stt_track": (*FLOOR_0, "stt_timers", "stt.audio.pcm", "stt.timeline", "stt.speech"),
+    "stt_track": (
+        *FLOOR_0, "stt_timers", "stt.audio.pcm", "stt.timeline", "stt.protocols.base",
+        "stt.speech",
+    ),
     "stt_chunks": (*FLOOR_0, "stt_track", "stt.protocols.base", "stt.speech.chunk"),
     "stt_voice": (
         *FLOOR_0, "stt_outbox", "stt_surroundings", "stt_track", "stt.store.base",
         "stt.speech.chunk",
     ),
+    "stt_dispatch": (
+        *FLOOR_0, "stt_job", "stt_submission", "stt_surroundings", "stt_track", "stt.speech",
+    ),
     "stt_session": (  # AL6
-        *FLOOR_0, "stt_chunks", "stt_job", "stt_outbox", "stt_stall", "stt_submission",
-        "stt_surroundings", "stt_track", "stt_voice", "stt.pace", "stt.protocols.base",
-        "stt.speech",
+        *FLOOR_0, "stt_chunks", "stt_dispatch", "stt_outbox", "stt_stall", "stt_surroundings",
+        "stt_track", "stt_voice", "stt.pace", "stt.protocols.base", "stt.speech",
     ),
     "session_manager": (
         *FLOOR_0, "stt_ingest", "stt_outbox", "stt_session", "stt_surroundings", "stt_timers",
@@ -88,7 +101,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "stt_frames": ("stt_socket",),
     "stt_websocket": ("stt_frames", "stt_socket"),
     "stt_connection": (*DOORWAY, "stt_websocket"),  # AL7
-    "streaming_ws": (*DOORWAY, "stt_websocket", "stt_connection"),
+    "dialects": (*DOORWAY, "dialects", "stt_connection"),
+    "streaming_ws": (*DOORWAY, "dialects.base", "stt_websocket", "stt_connection"),
     "api": DOORWAY,
     "stt_config": (*FLOOR_0, "stt_readers"),  # AL8
     "gunicorn.conf": (*FLOOR_0, "stt_config", "gunicorn_worker"),

@@ -114,6 +114,27 @@ def test_silence_says_and_asks_nothing() -> None:
     assert driver.stream.speech == 0.0
 
 
+def test_other_wishes_hold_from_the_next_utterance_on() -> None:
+    """The open one is finished as it began; how finals are made never changes (RQ4)."""
+    driver = Driver(SpeechOptions(language="en"))
+    driver.hear(speech(1.0), answer=False)
+
+    driver.stream.configure(
+        SpeechOptions(language="de", hotwords="Hark", final="best", n_mels=80, word_times=False)
+    )
+    driver.end()
+    driver.hear(speech(1.0), answer=False)
+    driver.end()
+
+    finals = [window for request, window in driver.windows if request.kind is Kind.FINAL]
+    assert [(it.language, it.hotwords, it.beam) for it in finals] == [
+        ("en", "", 1),
+        ("de", "Hark", 1),
+    ]
+    assert [it.features is None for it in finals] == [True, True]
+    assert len(driver.said(Final)) == 2
+
+
 def test_one_utterance() -> None:
     """An utterance begins, has interims, ends, and then has its final, in this order."""
     driver = Driver()

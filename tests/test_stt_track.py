@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stt.events import Ended, Final, Kind, Request, SpeechEnded, SpeechStarted
+from stt.protocols.base import AudioFormat
 from stt.speech.options import SpeechOptions
 from stt_track import Track, Tracks
 from tests.service import pcm, silence_pcm
@@ -14,7 +15,7 @@ from tests.speech import speech
 
 def track(label: str | None = "7", encoding: str = "linear16", rate: int = 16_000) -> Track:
     """A track with the default speech options."""
-    return Track(label, SpeechOptions(), encoding, rate)
+    return Track(label, SpeechOptions(), AudioFormat(encoding, rate))
 
 
 def test_audio_is_decoded_and_heard() -> None:
@@ -71,8 +72,8 @@ def test_a_labelled_track_is_one_chunk() -> None:
 def test_a_minting_track_has_a_chunk_per_utterance() -> None:
     """Events and requests find their utterance's chunk until it has its final (W33)."""
     heard = track(None)
-    heard.mint(0, "100")
-    heard.mint(1, "101")
+    heard.mint("100", 0)
+    heard.mint("101", 1)
 
     first = heard.chunk_of(Final(0, "x", 0, 1))
     second = heard.chunk_of(Request(5, Kind.INTERIM, 1))
@@ -139,8 +140,9 @@ def test_a_pause_ends_the_utterance_and_not_the_chunk() -> None:
     heard.end()
 
     assert not heard.stream.speaking
-    assert [heard.goes_on(Ended()) for _ in range(2)] == [True, False]
-    assert not heard.goes_on(SpeechStarted(0, 0.0))
+    assert heard.pausing is not None
+    heard.resume()
+    assert heard.pausing is None
 
 
 def tracks(*, minting: bool = False) -> Tracks:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from stt.events import Final, Word
+from stt.protocols.base import AudioFormat
 from stt.replies import Pong, Transcript, Usage
 from stt.speech.options import SpeechOptions
 from stt.store.table import open_store
@@ -40,7 +41,7 @@ class Room:
             lambda tenant, said: self.published.append((tenant, said)),
         )
         self.voice = Voice("s", "t", around, self.outbox)
-        self.track = Track("7", SpeechOptions(), "linear16", 16_000)
+        self.track = Track("7", SpeechOptions(), AudioFormat())
         self.track.feed(pcm(speech(1.0)), time.monotonic())
 
     def says(self, said: Transcript, utterance: Final | None = None) -> Transcript:
@@ -134,7 +135,7 @@ def test_finals_are_kept_in_bounds(room: Room) -> None:
 
 def test_latency_counts_from_the_arrival_of_the_utterances_end(room: Room) -> None:
     """The time a user felt: since the audio of the end was there (B34)."""
-    room.track = Track("7", SpeechOptions(), "linear16", 16_000)
+    room.track = Track("7", SpeechOptions(), AudioFormat())
     room.track.feed(pcm(speech(1.0)), time.monotonic() - 5)
     room.track.feed(pcm(speech(1.0)), time.monotonic())
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from stt.audio.resample import Resampler
 
 _STEP = np.float32(1 / 32_768)
-SAMPLE_RATES = (8_000, 16_000, 24_000, 44_100, 48_000)  # Hz, native W27
+RATES = range(8_000, 48_001)  # Hz (native W27)
+MAX_CHANNELS = 8  # runtime RT-61
 
 
 def pcm16_to_samples(data: bytes) -> Samples:
@@ -76,24 +77,33 @@ ENCODINGS = {
     "mulaw": _Encoding(1, lambda data: _MULAW[np.frombuffer(data, np.uint8)]),
     "alaw": _Encoding(1, lambda data: _ALAW[np.frombuffer(data, np.uint8)]),
 }
-"""All mono and little-endian."""
+"""All little-endian; the samples of several channels take turns."""
 
 
 class PcmDecoder:
-    """The audio of one stream, in the session's encoding and rate, to 16 kHz samples.
+    """The audio of one stream, in the session's encoding and rate, to 16 kHz mono samples.
 
-    Keeps the bytes of a cut sample and the resampler's state between pushes. One caller at a time.
+    Of several channels the mean is heard, or the one chosen. Keeps the bytes of a cut sample, or of
+    a cut sample of all channels, and the resampler's state between pushes (client-protocols S16).
+    One caller at a time.
     """
 
-    def __init__(self, encoding: str = "linear16", sample_rate: int = SAMPLE_RATE) -> None:
-        """Raises UnsupportedAudio for an encoding or a rate (Hz) that is not served (W27)."""
-        if encoding not in ENCODINGS:
-            served = ", ".join(ENCODINGS)
-            raise UnsupportedAudio(f"encoding {encoding!r} is not served; use one of {served}")
-        if sample_rate not in SAMPLE_RATES:
-            served = ", ".join(map(str, SAMPLE_RATES))
-            raise UnsupportedAudio(f"sample_rate {sample_rate} is not served; use one of {served}")
-        self._width = ENCODINGS[encoding].width
+    def __init__(
+        self,
+        encoding: str = "linear16",
+        sample_rate: int = SAMPLE_RATE,
+        *,
+        channels: int = 1,
+        channel: int | None = None,
+    ) -> None:
+        """``channel``: the one to hear, from 0; None: all of them.
+
+        Raises UnsupportedAudio for an encoding, a rate (Hz) or channels that are not served (W27).
+        """
+        _check(encoding, sample_rate, channels, channel)
+        self._channels = channels
+        self._channel = channel
+        self._width = ENCODINGS[encoding].width * channels
         self._decode = ENCODINGS[encoding].decode
         self._spare = b""
         self._resampler = None if sample_rate == SAMPLE_RATE else _resampler(sample_rate)
@@ -104,7 +114,7 @@ class PcmDecoder:
             data = self._spare + data
         spare = len(data) % self._width
         self._spare = data[len(data) - spare :] if spare else b""
-        samples = self._decode(data[: len(data) - spare] if spare else data)
+        samples = self._mono(self._decode(data[: len(data) - spare] if spare else data))
         return self._resampler.push(samples) if self._resampler else samples
 
     def realign(self) -> bool:
@@ -116,6 +126,29 @@ class PcmDecoder:
         """The resampler's tail; a cut sample is dropped (W12). The next push starts anew."""
         self._spare = b""
         return self._resampler.flush() if self._resampler else np.zeros(0, np.float32)
+
+    def _mono(self, interleaved: Samples) -> Samples:
+        if self._channels == 1:
+            return interleaved
+        of_each = interleaved.reshape(-1, self._channels)
+        if self._channel is not None:
+            return np.ascontiguousarray(of_each[:, self._channel])
+        mean: Samples = of_each.mean(axis=1, dtype=np.float32)
+        return mean
+
+
+def _check(encoding: str, sample_rate: int, channels: int, channel: int | None) -> None:
+    """Raises UnsupportedAudio, naming the parameter and what is served."""
+    if encoding not in ENCODINGS:
+        served = ", ".join(ENCODINGS)
+        raise UnsupportedAudio(f"encoding {encoding!r} is not served; use one of {served}")
+    if sample_rate not in RATES:
+        served = f"{RATES[0]} to {RATES[-1]} Hz"
+        raise UnsupportedAudio(f"sample_rate {sample_rate} is not served; use {served}")
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise UnsupportedAudio(f"channels {channels} are not served; use 1 to {MAX_CHANNELS}")
+    if channel is not None and not 0 <= channel < channels:
+        raise UnsupportedAudio(f"channel {channel} is not there; use 0 to {channels - 1}")
 
 
 def _resampler(sample_rate: int) -> Resampler:

@@ -1,7 +1,9 @@
 """An engine that needs no model: for tests, demonstrations and load tests (``STT_ENGINE=fake``).
 
-Its text follows from the length of the window alone, so that it only ever grows while a window
-grows, as a perfect recogniser's would. It never listens: silence is counted like speech.
+Its text follows from the length of the window, so that it only ever grows while a window grows, as
+a perfect recogniser's would. Of the audio it only hears where the digital silence at its end
+begins: a window that was read late, and so reaches into the pause behind an utterance, has the
+words of the utterance and no more.
 """
 
 from __future__ import annotations
@@ -13,15 +15,19 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+import numpy as np
+
 from stt.costs import CostTable
 from stt.errors import EngineError
-from stt.events import Hypothesis, Kind, Window, Word
+from stt.events import FEATURE_RATE, SAMPLE_RATE, Hypothesis, Kind, Window, Word
 
 Script: TypeAlias = Callable[[Window], Hypothesis | str]
 """What to answer for a window; may raise. A text becomes a hypothesis with evenly spread words."""
 
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 WORD_SECONDS = 0.5  # of audio for one word of the default script
+PAUSE = 0.1  # s of the silence at the end that still count: less than any final's window has
+SILENT = -9.5  # log10 of mel energies below which a frame holds digital silence (see stt.mel)
 REMEMBERED = 1000  # windows kept for tests; a load test must not fill the memory
 
 
@@ -30,11 +36,26 @@ def count_up(window: Window) -> str:
 
     A window whose prefix ends on a digit goes on from there: its first words were cut off.
     """
-    words, forced = int(window.seconds / WORD_SECONDS), window.prefix.split()
+    words, forced = int(_spoken(window) / WORD_SECONDS), window.prefix.split()
     first = (
         NUMBERS.index(forced[-1]) + 1 - len(forced) if forced[-1:] and forced[-1] in NUMBERS else 1
     )
     return " ".join(NUMBERS[(first + at) % len(NUMBERS)] for at in range(words))
+
+
+def _spoken(window: Window) -> float:
+    """Seconds up to PAUSE behind the last sound; all of a window without any, as tests make them.
+
+    Never less for a longer window of the same audio, so that the text only grows.
+    """
+    if window.features is not None:
+        sounds, rate = window.features.max(axis=1) > SILENT, FEATURE_RATE
+    else:
+        sounds, rate = window.samples != 0, SAMPLE_RATE
+    if not sounds.any():
+        return window.seconds
+    silence = int(np.argmax(sounds[::-1])) / rate
+    return window.seconds - max(silence - PAUSE, 0.0)
 
 
 class FakeEngine:

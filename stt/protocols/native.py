@@ -76,8 +76,11 @@ class NativeProtocol:
 
     # Client to server.
 
-    def decode(self, message: str | bytes) -> Command | None:
+    def decode(self, message: str | bytes) -> tuple[Command]:
         """The command in a message. Raises BadInput; the session goes on (native W14)."""
+        return (self._command(message),)
+
+    def _command(self, message: str | bytes) -> Command:
         limit = self._options.max_message_bytes
         size = _byte_length(message)
         if size > limit:
@@ -126,11 +129,14 @@ class NativeProtocol:
 
     # Server to client.
 
-    def encode(self, reply: Reply) -> str:
-        """The message for a reply."""
-        return json.dumps(self._shape(reply), ensure_ascii=False, separators=(",", ":"))
+    def encode(self, reply: Reply) -> tuple[str, ...]:
+        """The message for a reply; none where it answers what this protocol cannot ask."""
+        shape = self._shape(reply)
+        if shape is None:
+            return ()
+        return (json.dumps(shape, ensure_ascii=False, separators=(",", ":")),)
 
-    def _shape(self, reply: Reply) -> JSON:
+    def _shape(self, reply: Reply) -> JSON | None:
         own = {"session_id": self._session_id}
         match reply:
             case Transcript():
@@ -170,6 +176,7 @@ class NativeProtocol:
                 return {"type": "degraded", **own, "active": reply.active, "seq": reply.seq}
             case Usage():
                 return {"type": "usage", **own, **_usage(reply)}
+        return None
 
     def _transcript(self, said: Transcript) -> JSON:
         text, start, key = said.committed + said.tail, 0, (said.session_id, said.chunk_id)

@@ -19,16 +19,16 @@ MAX_WORDS = 4000  # about half an hour of speech; a chunk's final carries no mor
 class Chunk:
     """The text of one chunk, from its utterances' events.
 
-    ``single``: the chunk is exactly one utterance, and ends with it (native W33).
+    ``last``: the utterance that the chunk ends with (native W33); None: its client says when.
     """
 
-    def __init__(self, chunk_id: str, *, single: bool = False) -> None:
+    def __init__(self, chunk_id: str, *, last: int | None = None) -> None:
         self.id = chunk_id
+        self.last = last
         self.final: Transcript | None = None
         """The one final, once said."""
         self.warning: str | None = None
         """Said with the next transcript (native W12)."""
-        self._single = single
         self._text = ""
         self._words: list[Word] = []
         self._start: float | None = None
@@ -54,9 +54,9 @@ class Chunk:
             case Failed():
                 self._heard, self._shown = True, None
                 self._add(event.text, None)
-                return self.conclude() if self._single else None
+                return self.conclude() if event.utterance == self.last else None
             case Ended():
-                return None if self._single else self.conclude()
+                return self.conclude() if self.last is None else None
             case _:
                 return None
 
@@ -109,7 +109,7 @@ class Chunk:
             self._start = event.start if self._start is None else self._start
             self._end = event.end
             self._words.extend(event.words[: MAX_WORDS - len(self._words)])
-        if self._single:
+        if event.utterance == self.last:
             return self.conclude(revised=event.revised)
         shown, self._shown = self._shown, None
         if self._text == before and shown is None:

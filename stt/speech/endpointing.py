@@ -7,7 +7,7 @@ Positions are samples since the stream began. Times of the options are seconds.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -103,6 +103,23 @@ class Endpointer:
         self._speech_end = 0
         self._opened: Opened | None = None
         self._wait = _samples(options.silence)
+
+    def configure(self, options: EndpointingOptions) -> EndpointingOptions:
+        """Let other silences end utterances, the open one too; the options that hold then.
+
+        What decides which audio is kept stays as it was: it may have been forgotten.
+        """
+        self._options = replace(
+            self._options,
+            silence=options.silence,
+            spec=options.spec,
+            by_text=options.by_text,
+            silence_after_sentence=options.silence_after_sentence,
+            silence_unfinished=options.silence_unfinished,
+            silence_without_text=options.silence_without_text,
+        )
+        self._wait = _samples(options.silence)
+        return self._options
 
     @property
     def speech_end(self) -> int:

@@ -10,6 +10,7 @@ the final, unless that was decoded ahead. Finals are said in the order of their 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 from stt.errors import STTError
 from stt.events import (
@@ -97,6 +98,17 @@ class SpeechStream:
         self._cross(self._endpointer.finish(self._tape.end))
         self._awaiting.append(Ended())
         self._flush()
+
+    def configure(self, options: SpeechOptions) -> None:
+        """Other wishes from now on: silences at once, the rest from the next utterance.
+
+        How sound is judged, how audio becomes features and how finals are made stay as they were.
+        """
+        had = self._options
+        ends = self._endpointer.configure(options.endpointing)
+        self._options = replace(
+            options, vad=had.vad, n_mels=had.n_mels, final=had.final, endpointing=ends
+        )
 
     # What a stream asks and says. Call these after every receive_*.
 

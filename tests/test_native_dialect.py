@@ -1,10 +1,10 @@
-"""The WebSocket door: what a query means for the session it opens."""
+"""Our own protocol's way in: what a query means for the session it opens."""
 
 from __future__ import annotations
 
-import streaming_ws
+from dialects.base import Asked, DoorOptions
+from dialects.native import NativeDialect
 from stt.events import Abilities
-from stt.protocols.native_query import read_query
 from stt.speech.options import SpeechOptions
 from stt_surroundings import SessionOptions
 
@@ -14,7 +14,8 @@ DEFAULTS = SessionOptions(speech=SpeechOptions(language="en", final="best", step
 
 def chosen(**query: str) -> SessionOptions:
     """The options of a session that was asked for like this."""
-    return streaming_ws._chosen(DEFAULTS, read_query(query, ABLE.languages), ABLE)
+    asked = Asked(tuple(query.items()), {}, None, ABLE)
+    return NativeDialect(DoorOptions(session=DEFAULTS)).accept(asked).session
 
 
 def test_a_client_that_asks_for_nothing_gets_the_defaults() -> None:

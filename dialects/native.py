@@ -1,0 +1,72 @@
+"""Our own protocol's way in: `/stt/stream` (native sections 11 and 12)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dialects.base import Accepted, Asked, DoorOptions, Refusal
+from stt.errors import NotReady, STTError, UnsupportedAudio
+from stt.protocols.native import NativeOptions, NativeProtocol
+from stt.protocols.native_query import NativeQuery, read_query
+from stt.replies import problem
+from stt_surroundings import SessionOptions
+
+
+class NativeDialect:
+    """See the module's docstring."""
+
+    path = "/stt/stream"
+
+    def __init__(self, options: DoorOptions) -> None:
+        self._options = options
+
+    def accept(self, asked: Asked) -> Accepted:
+        """The principal's tenant outranks the query's (HT-AUTH). Raises BadInput."""
+        query = read_query(asked.query, asked.abilities.languages)
+        tenant = asked.principal.tenant_id if asked.principal else query.tenant_id
+        spoken = replace(
+            query.native,
+            max_message_bytes=self._options.max_message_bytes,
+            only_tenant=tenant if self._options.strict_tenant else None,
+        )
+        return Accepted(
+            tenant,
+            self._chosen(query, asked.abilities.n_mels),
+            lambda session: NativeProtocol(session.id, spoken),
+            connection=self._options.connection,
+            session_id=query.session_id,
+        )
+
+    def refuse(self, error: STTError) -> Refusal:
+        """An error message, and the close code that says so again (native 11.1)."""
+        messages = NativeProtocol("", NativeOptions()).encode(problem(error))
+        match error:
+            case UnsupportedAudio():
+                return Refusal(messages, 1003)
+            case NotReady():
+                return Refusal(messages, 1012)
+            case _:
+                return Refusal(messages, 1008)
+
+    def _chosen(self, query: NativeQuery, n_mels: int) -> SessionOptions:
+        defaults = self._options.session
+        speech = defaults.speech
+        return replace(
+            defaults,
+            speech=replace(
+                speech,
+                language=query.language or speech.language,
+                task=query.task or speech.task,
+                prompt=query.prompt or speech.prompt,
+                hotwords=query.hotwords or speech.hotwords,
+                final=query.final or speech.final,
+                word_times=query.native.words != "none",  # nobody reads them: save the alignment
+                interim_words=query.native.words == "interim",
+                n_mels=n_mels,
+            ),
+            sample_rate=query.sample_rate,
+            encoding=query.encoding,
+            auto_chunk=query.auto_chunk,
+            vad_events=query.vad_events,
+            subscribe=query.subscribe,
+        )

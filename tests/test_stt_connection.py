@@ -1,0 +1,169 @@
+"""One connection: what its reader makes of messages, and how it ends. The socket is scripted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from simple_websocket import ConnectionClosed
+
+from stt.errors import BadInput
+from stt.protocols.base import AppendAudio, Close, Command, Flush, Say
+from stt.replies import Flushed, Note, Problem, Reply, Transcript, Usage
+from stt_connection import Connection, ConnectionOptions
+from tests.service import WAIT, Core, pcm, running
+from tests.speech import speech
+
+
+class Wire:
+    """A WebSocket whose client says what it was given, then nothing."""
+
+    def __init__(self, *messages: str | bytes) -> None:
+        self.messages = list(messages)
+        self.sent: list[str | bytes] = []
+        self.closed: tuple[int, str] | None = None
+        self.gone = threading.Event()
+
+    def receive(self, timeout: float) -> str | bytes | None:
+        """The next message; None when no more comes in time; the end once the server closed."""
+        if self.messages:
+            return self.messages.pop(0)
+        if self.gone.wait(timeout):
+            raise ConnectionClosed(1000)
+        return None
+
+    def send(self, message: str | bytes) -> None:
+        """Remember what the client gets."""
+        self.sent.append(message)
+
+    def pause(self, seconds: float) -> None:
+        """Nobody waits here."""
+
+    def finish(self, code: int, reason: str = "") -> None:
+        """The first close counts."""
+        self.closed = self.closed or (code, reason)
+        self.gone.set()
+
+
+class Tongue:
+    """A protocol of this test: letters for commands, words for replies."""
+
+    def decode(self, message: str | bytes) -> Sequence[Command]:
+        """Two commands in one message, where it says so."""
+        if isinstance(message, bytes):
+            return [AppendAudio(message)]
+        if message == "bad":
+            raise BadInput("no such word")
+        known: dict[str, Command] = {"flush": Flush(), "close": Close(), "say": Say(Note("said"))}
+        return [known[word] for word in message.split()]
+
+    def encode(self, reply: Reply) -> Sequence[str]:
+        """Nothing, one message or two."""
+        match reply:
+            case Note():
+                return ["note", str(reply.body)]
+            case Transcript(is_final=True):
+                return [reply.committed]
+            case Flushed():
+                return ["flushed"]
+            case Problem():
+                assert reply.cause is not None or reply.close_code is not None
+                return [reply.code]
+            case Usage():
+                return [f"heard {reply.received_s:g}"]
+        return []
+
+
+class Nobody:
+    """An observer that remembers nothing."""
+
+    def connect(self, result: str) -> None:
+        """A client tried to connect."""
+
+    def session_closed(self, code: int) -> None:
+        """A connection ended."""
+
+    def frames_dropped(self, why: str) -> None:
+        """A message with audio could not be used."""
+
+
+def served(core: Core, wire: Wire, **options: object) -> Wire:
+    """The wire after its connection has ended."""
+    session = core.session(auto_chunk=True)
+    connection = Connection(
+        wire,  # type: ignore[arg-type]
+        Tongue(),
+        session,
+        ConnectionOptions(**options),  # type: ignore[arg-type]
+        Nobody(),
+    )
+    thread = threading.Thread(target=connection.serve, daemon=True)
+    thread.start()
+    thread.join(WAIT)
+    assert not thread.is_alive()
+    return wire
+
+
+def test_a_message_may_be_several_commands_and_a_reply_several_messages() -> None:
+    """All in their order; the farewell is the last word before the close."""
+    with running() as core:
+        wire = served(core, Wire(pcm(speech(1.0)), "say flush close"))
+
+        assert wire.sent == ["note", "said", "one two", "flushed", "heard 1"]
+        assert wire.closed == (1000, "")
+
+
+def test_a_bad_message_ends_nothing() -> None:
+    """Its error is said in its turn, and what follows is heard (W14)."""
+    with running() as core:
+        wire = served(core, Wire("bad", pcm(speech(1.0)), "close"))
+
+        assert wire.sent[0] == "bad_request"
+        assert "one two" in wire.sent
+
+
+def test_an_idle_connection_closes_as_its_protocol_says() -> None:
+    """The code and the reason are the protocol's own (S11, DG12)."""
+    with running() as core:
+        wire = served(core, Wire(), idle_timeout=0.01, idle_close=(1011, "NET-0001"))
+
+        assert wire.sent[0] == "idle_timeout"
+        assert wire.closed == (1011, "NET-0001")
+
+
+def test_a_connection_that_lasted_too_long_says_its_finals_first() -> None:
+    """Then the error, then a code that lets the client come again (RE8, RE9, RE10)."""
+    with running() as core:
+        wire = served(core, Wire(pcm(speech(1.0))), longest=0.2)
+
+        assert wire.sent.index("one two") < wire.sent.index("session_expired")
+        assert wire.closed == (1001, "session_expired")
+
+
+def test_who_stands_before_the_session_gets_the_commands() -> None:
+    """A listener takes everything in the session's place (S9)."""
+
+    class Listener:
+        delay = 0.0
+
+        def __init__(self) -> None:
+            self.heard: list[Command] = []
+
+        def handle(self, command: Command) -> None:
+            self.heard.append(command)
+            if isinstance(command, Close):
+                session.handle(command)
+
+    with running() as core:
+        session = core.session(auto_chunk=True)
+        listener = Listener()
+        Connection(
+            Wire(b"audio", "flush close"),  # type: ignore[arg-type]
+            Tongue(),
+            session,
+            ConnectionOptions(),
+            Nobody(),
+            listener=listener,
+        ).serve()
+
+        assert listener.heard == [AppendAudio(b"audio"), Flush(), Close()]
