@@ -7,23 +7,22 @@ call it with an engine of their own.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
 import time
 from pathlib import Path
 
-import yaml
 from flask import Flask
 
 import stt_websocket
-from api import access, gate, legacy, ops, page, sessions, transcripts, uploads
+from api import access, describe, gate, legacy, openai, ops, page, sessions, transcripts, uploads
+from api.files.room import FileLimits, Files
 from dialects.base import DoorOptions
 from dialects.native import NativeDialect
 from session_manager import ManagerOptions, SessionManager
 from streaming_ws import blueprint as streaming
-from stt.audio.decode import decode_file
+from stt.audio.decode import decoded_blocks
 from stt.auth import Authenticator
 from stt.engines.base import Engine
 from stt.engines.options import EngineOptions
@@ -31,6 +30,7 @@ from stt.engines.table import create_engine
 from stt.errors import SettingError
 from stt.metrics import Metrics
 from stt.pace import PaceOptions
+from stt.served import ServedModel
 from stt.sources import Sources
 from stt.speech.endpointing import EndpointingOptions
 from stt.speech.options import SpeechOptions
@@ -214,6 +214,7 @@ def _open_gate(
         most_sockets=settings.max_sessions,
         max_body_bytes=settings.max_content_length,
         authenticate=access.asking(auth),
+        larger=dict.fromkeys(("/transcribe", *openai.FILE_PATHS), settings.max_upload_bytes),
     )
     access.count_refusals(app, metrics.connect)
     stt_websocket.install(
@@ -228,20 +229,33 @@ def _open_gate(
     )
 
 
+def _files(settings: Settings, service: Service) -> Files:
+    """What takes files, for every door that does; their bodies fill no more than two largest."""
+    return Files(
+        service.recorder,
+        decoded_blocks,
+        access.whom,
+        FileLimits(
+            max_seconds=settings.max_audio_s,
+            at_once=settings.max_uploads,
+            max_bytes=2 * settings.max_upload_bytes,
+            keep_alive=settings.sse_keepalive_s,
+        ),
+        lambda: service.abilities,
+    )
+
+
 def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metrics) -> None:
     """Register every door, behind the gate."""
     auth = Authenticator(settings.api_keys, clock=time.monotonic)
     sources = Sources(ttl=settings.session_ttl_s, clock=time.monotonic)
     _open_gate(app, settings, service, metrics, auth)
-    upload = uploads.uploader(
-        service.recorder,
-        decode_file,
-        access.whom,
-        max_seconds=settings.max_audio_s,
-        at_once=settings.max_uploads,
-        languages=lambda: service.abilities.languages,
-    )
-    described = (ROOT / "openapi.yaml").read_text(encoding="utf-8")
+    files = _files(settings, service)
+    began = int(time.time())
+
+    def served() -> ServedModel | None:
+        return None if service.engine is None else ServedModel(service.engine.model, began)
+
     for door in (
         streaming(
             service.manager,
@@ -250,19 +264,23 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
             metrics,
         ),
         legacy.blueprint(
-            service.recorder, upload, access.whom, reject_status=settings.reject_status
+            service.recorder,
+            uploads.uploader(files),
+            access.whom,
+            reject_status=settings.reject_status,
+            max_json_bytes=settings.max_content_length,
         ),
+        openai.blueprint(files, served, strict=settings.strict_model),
         transcripts.blueprint(service.store, service.recorder, access.whom, sources),
         sessions.blueprint(access.whom, sources),
         ops.blueprint(
             state=service.state,
             ready=service.why_not_ready,
             metrics_text=metrics.text,
-            openapi_yaml=described,
-            openapi_json=json.dumps(yaml.safe_load(described)),
             auth=auth,
             whom=access.whom,
         ),
+        describe.blueprint(*map(_document, ("openapi.yaml", "asyncapi.yaml"))),
         page.blueprint(
             state=service.state, ready=service.why_not_ready, keys_required=auth.required
         ),
@@ -283,6 +301,10 @@ def _door_options(settings: Settings) -> DoorOptions:
         max_message_bytes=settings.max_message_bytes,
         strict_tenant=settings.strict_tenant,
     )
+
+
+def _document(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
 def _give_up(reason: str) -> None:

@@ -81,6 +81,9 @@ class Settings:
         "STT_MODEL", None, optional(matching(".+", "a model's name or folder")),
         "Whisper model: a name of the hub, or a folder.", "WHISPER_MODEL", default_text="auto",
     )  # fmt: skip
+    strict_model: bool = row(
+        "STT_STRICT_MODEL", False, SWITCH, "Refuse a request that names another model."
+    )
     device: Literal["auto", "cpu", "cuda"] = row(
         "STT_DEVICE", "auto", choice("auto", "cpu", "cuda"), "Where the model runs.",
         "WHISPER_DEVICE",
@@ -169,7 +172,14 @@ class Settings:
     )
     max_uploads: int = row("STT_MAX_UPLOADS", 8, whole(1, 20), "Most files transcribed at once.")
     max_content_length: int = row(
-        "STT_MAX_CONTENT_LENGTH", 25 * MIB, whole(1024, 2**40), "Most bytes of an HTTP body."
+        "STT_MAX_CONTENT_LENGTH", 25 * MIB, whole(1024, 2**40),
+        "Most bytes of an HTTP body that is no file.",
+    )  # fmt: skip
+    max_upload_bytes: int = row(
+        "STT_MAX_UPLOAD_BYTES", 128 * MIB, whole(1024, 2**40), "Most bytes of a file."
+    )
+    sse_keepalive_s: float = row(
+        "STT_SSE_KEEPALIVE_S", 5.0, number(1, 60), "Time between two signs of life of a stream."
     )
     max_message_bytes: int = row(
         "STT_MAX_MESSAGE_BYTES", 2 * MIB, whole(1024, 2**30), "Most bytes of a WebSocket message."

@@ -2,7 +2,8 @@
 
 Chunks: a later snapshot replaces an earlier one of the same chunk, text is stored when it is there,
 and a chunk is final once a later chunk of its tenant arrives or nothing comes for a while (native
-DM3-DM5). Files: the caller waits for the transcript. One lock guards the chunks' records (AC1).
+DM3-DM5). Files: the caller's own thread takes them through (`stt_file`). One lock guards the
+chunks' records (AC1).
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 
 from stt.errors import Dropped, NotReady, Overloaded, STTError, Superseded
-from stt.events import SAMPLE_RATE, Abilities, FinalChoice, Kind, Samples, Task
+from stt.events import SAMPLE_RATE, Abilities, Kind, Samples
 from stt.replies import Transcript, Transcription
 from stt.speech.options import SpeechOptions
 from stt.store.base import Stored, TranscriptStore
+from stt_file import FileOptions, Hearing
 from stt_ingest import JobQueue
 from stt_recording import Recording
 from stt_surroundings import SessionObserver
@@ -105,7 +107,6 @@ class Recorder:
             self._speech(),
             tenant=tenant,
             lane=("http", tenant, chunk_id),
-            kind=Kind.INTERIM,  # replaced and displaced as an interim is (native QU7)
             queue=self._queue,
             observer=self._observer,
             label=chunk_id,
@@ -160,47 +161,28 @@ class Recorder:
             chunk = self._chunks.get((tenant, chunk_id))
             return None if chunk is None else chunk.status
 
-    def transcribe(
-        self,
-        samples: Samples,
-        *,
-        tenant: str,
-        language: str | None = None,
-        task: Task = "transcribe",
-        prompt: str = "",
-        hotwords: str = "",
-        final: FinalChoice | None = None,
-        word_times: bool = True,
-    ) -> Transcription:
-        """Wait for the transcript of a file. Raises QueueFull, NotReady, EngineError.
+    def listen(self, blocks: Iterable[Samples], options: FileOptions) -> Hearing:
+        """A file, recognised while it is iterated, in the caller's thread.
 
-        ``final`` None: the service's default; ``best`` takes longer, and nothing is revised.
+        Raises NotReady, and Overloaded: what has begun is not refused for the load (REC-74).
         """
         self._require_model()
         if not self._admits("file"):
             raise Overloaded
-        speech = replace(
-            self._speech(),
-            language=language or self._options.speech.language,
-            task=task,
-            prompt=prompt,
-            hotwords=hotwords,
-            final=final or self._options.speech.final,
-            word_times=word_times,
-            kind=Kind.BULK,
-        )
-        recording = Recording(
-            samples,
-            speech,
-            tenant=tenant,
+        return Hearing(
+            blocks,
+            replace(options.speech(self._speech()), kind=Kind.BULK),
+            tenant=options.tenant,
             lane=("file", uuid.uuid4().hex),
-            kind=Kind.BULK,
             queue=self._queue,
             observer=self._observer,
+            label=options.label,
+            wait=self._options.enqueue_wait,
         )
-        recording.start(wait=self._options.enqueue_wait)
-        self._observer.audio_received(len(samples) / SAMPLE_RATE)
-        return recording.result.result()
+
+    def transcribe(self, blocks: Iterable[Samples], options: FileOptions) -> Transcription:
+        """Wait for the transcript of a file. Raises as `listen` and what it gives do."""
+        return self.listen(blocks, options).transcription()
 
     def sweep(self) -> None:
         """Finish the chunks that nothing came for, forget the old (native DM5, RE2)."""

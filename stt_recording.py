@@ -1,8 +1,9 @@
-"""Finite recordings: a chunk posted over HTTP, or a file. Heard by the same stream as live speech.
+"""A chunk posted over HTTP, on its way through the queue. Heard by the same stream as live speech.
 
 A recording is cut into utterances by the speech core and recognised one utterance at a time, so
-that a long one never holds a worker for long. No thread of its own: results move it on. One lock
-per recording, held for its stream only; the queue and the callbacks are called without it (AC2).
+that a long one never holds a worker for long. No thread of its own: results move it on, for nobody
+waits (files are another matter, see `stt_file`). One lock per recording, held for its stream only;
+the queue and the callbacks are called without it (AC2).
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future
-from dataclasses import replace
 from functools import partial
 
 from stt.errors import STTError, Superseded
@@ -30,6 +30,7 @@ from stt.events import (
 from stt.replies import Transcription
 from stt.speech.options import SpeechOptions
 from stt.speech.stream import SpeechStream
+from stt_file import finals_only
 from stt_ingest import JobQueue
 from stt_job import Job, Lane
 from stt_submission import batch_group, submit
@@ -51,7 +52,6 @@ class Recording:
         *,
         tenant: str,
         lane: Lane,
-        kind: Kind,
         queue: JobQueue,
         observer: SessionObserver,
         label: str = "",
@@ -64,11 +64,10 @@ class Recording:
         """When the audio was received (see ``stt.store.base``)."""
         self._samples = samples
         self._seconds = len(samples) / SAMPLE_RATE
-        self._stream = SpeechStream(_for_recordings(options))
+        self._stream = SpeechStream(finals_only(options))
         self._options = options
         self._tenant = tenant
         self._lane = lane
-        self._kind = kind
         self._queue = queue
         self._observer = observer
         self._label = label
@@ -132,11 +131,10 @@ class Recording:
         job = Job(
             tenant=self._tenant,
             lane=self._lane,
-            kind=self._kind,
+            kind=Kind.INTERIM,  # replaced and displaced as an interim is (native QU7)
             window=partial(self._window, request),
             on_done=partial(self._done, request, digest),
             on_error=self._fail,
-            promised=self._begun and self._kind is Kind.BULK,
             yields=self._begun,  # a newer snapshot of the chunk may wait already
             seconds=seconds,
             group=batch_group(self._options, request.kind),
@@ -178,23 +176,15 @@ class Recording:
         elif self._error is not None:
             self._fail(self._error)
         elif not self.result.done():
-            finals = tuple(self._finals)
-            language = next((f.language for f in finals if f.language), None)
             self._release()
             self.memory = self._used
-            self.result.set_result(Transcription(finals, self._seconds, language))
+            self.result.set_result(Transcription.of(self._finals, self._seconds))
 
     def _release(self) -> None:
         """The audio is not needed any more; the record of a chunk outlives it."""
         with self._lock:
             self._samples = self._samples[:0].copy()
             self._stream = SpeechStream()
-
-
-def _for_recordings(options: SpeechOptions) -> SpeechOptions:
-    """Finals only; where they end cannot depend on their text, which comes later (REC-53)."""
-    plain = replace(options.endpointing, by_text=False)
-    return replace(options, interims=False, endpointing=plain)
 
 
 def _digest(window: Window) -> bytes:

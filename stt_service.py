@@ -131,7 +131,9 @@ class Service:
     def abilities(self) -> Abilities:
         """What the model understands, and what it wants to be given."""
         engine = self.engine
-        return Abilities() if engine is None else Abilities(engine.languages, engine.n_mels)
+        if engine is None:
+            return Abilities()
+        return Abilities(engine.languages, engine.n_mels, translates=engine.multilingual)
 
     def state(self) -> Mapping[str, object]:
         """What `/healthz` and the page tell."""

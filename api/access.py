@@ -1,40 +1,66 @@
 """Who makes a request: asked once, at the gate, and known to every door behind it.
 
-Translates what HTTP carries (headers, subprotocols, tickets) for `stt.auth`, which decides.
+Translates what HTTP carries (headers, subprotocols, the query) for `stt.auth`, which decides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from flask import Flask, Request, Response, g, request
 
 from stt.auth import Authenticator, Principal
+from stt.errors import Forbidden
 
 OPEN_PATHS = frozenset(
-    ("/", "/healthz", "/readyz", "/openapi.json", "/openapi.yaml", "/docs", "/swagger")
-)
+    (
+        "/", "/healthz", "/readyz", "/docs", "/swagger",
+        "/openapi.json", "/openapi.yaml", "/asyncapi.json", "/asyncapi.yaml",
+    )
+)  # fmt: skip
 """What needs no key: it tells nobody's words."""
 
 
-def asking(auth: Authenticator) -> Callable[[Request], None]:
-    """What the gate asks of each request; it raises Unauthorized.
+KEY_HEADERS = ("X-API-Key", "api-key")  # the second is Azure's (client RH2)
+SECRET_PATHS = frozenset(("/v1/realtime",))
+"""What a client secret opens. It is in the hands of whoever opened a web page, who may speak and
+hear their own words: not read a tenant's transcripts, subscribe to them, send files or issue more.
+"""
 
-    Leaves the principal, for `whom` and for the WebSocket door, in ``flask.g``. A ticket counts on
-    WebSocket routes alone, which is where one is needed (native W30, runtime RT-55).
+
+def asking(auth: Authenticator) -> Callable[[Request], None]:
+    """What the gate asks of each request; it raises Unauthorized, or Forbidden.
+
+    Leaves the principal for `whom` and its tenant, for the WebSocket door, in ``flask.g``. The
+    query counts on WebSocket routes alone, where browsers can set no header (native W30, runtime
+    RT-55, client RH2).
     """
 
     def ask(asked: Request) -> None:
         if asked.path in OPEN_PATHS:
             return
+        query = asked.args if _is_handshake(asked) else {}
         offered = asked.headers.get("Sec-WebSocket-Protocol", "")
-        g.principal = auth.identify(
+        headers = (asked.headers.get(name) for name in KEY_HEADERS)
+        principal = auth.identify(
             authorization=asked.headers.get("Authorization"),
+            api_key=next((key for key in (*headers, query.get("api_key")) if key), None),
             subprotocols=[name.strip() for name in offered.split(",")],
-            ticket=asked.args.get("ticket") if _is_handshake(asked) else None,
+            ticket=query.get("ticket"),
         )
+        g.principal = _within_reach(principal, asked.path, auth.required)
 
     return ask
+
+
+def _within_reach(principal: Principal | None, path: str, required: bool) -> Principal | None:
+    """Who it is for this path: a client secret opens few, and none more where all are open."""
+    if principal is None or principal.session is None or path in SECRET_PATHS:
+        return principal
+    if required:
+        raise Forbidden(f"a client secret opens {', '.join(sorted(SECRET_PATHS))} alone")
+    return None
 
 
 def whom() -> Principal | None:
@@ -49,8 +75,14 @@ def count_refusals(app: Flask, count: Callable[[str], None]) -> None:
     @app.after_request
     def _count(response: Response) -> Response:
         if _is_handshake(request) and response.status_code >= 400 and response.is_json:
-            count(str(response.get_json()["code"]))
+            count(_code(response.get_json()))
         return response
+
+
+def _code(body: Any) -> str:
+    """The code of an error, in our shape or in OpenAI's."""
+    error = body.get("error")
+    return str(error.get("code") if isinstance(error, dict) else body.get("code"))
 
 
 def _is_handshake(asked: Request) -> bool:

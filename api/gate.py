@@ -1,7 +1,7 @@
 """The gate before every door: who may come in, how much they may bring, and how a refusal reads.
 
-Origin and CORS, the WebSocket handshake, capacity, body limits, and the one translation of errors
-to JSON. It runs before the handler of a request and decides nothing about what the request asks.
+Origin and CORS, the WebSocket handshake, capacity, body limits; how an error reads is in `answers`.
+It runs before the handler of a request and decides nothing about what the request asks.
 """
 
 from __future__ import annotations
@@ -9,24 +9,22 @@ from __future__ import annotations
 import base64
 import binascii
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import IO
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Request, Response, g, request
 
+from api.answers import Shape, UpgradeRequired, install_answers
 from stt.addresses import is_loopback
 from stt.errors import (
     BadInput,
     Forbidden,
     NotReady,
-    STTError,
     TooLarge,
     TooManySessions,
     UnsupportedAudio,
 )
-from stt.formats import openai_error
 
 Authenticate = Callable[[Request], None]
 """Raises Unauthorized or Forbidden; may leave what it learned in ``flask.g``."""
@@ -37,13 +35,6 @@ HEADERS = "content-type, authorization"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 SECURITY = "default-src 'none'; style-src 'unsafe-inline'"
 """Of every page: nothing is loaded from anywhere, and no script runs."""
-
-
-class UpgradeRequired(BadInput):
-    """A WebSocket version other than 13 (RFC 6455, section 4.4)."""
-
-    code = "upgrade_required"
-    status = 426
 
 
 class Origins:
@@ -108,6 +99,8 @@ def install_gate(
     most_sockets: int,
     max_body_bytes: int,
     authenticate: Authenticate | None = None,
+    larger: Mapping[str, int] | None = None,
+    shapes: Mapping[str, Shape] | None = None,
 ) -> None:
     """Put the gate before every route of ``app``.
 
@@ -119,10 +112,13 @@ def install_gate(
         max_body_bytes: of a request, with and without Content-Length (native HT9).
         authenticate: asked at each request whose origin is allowed, preflights excepted; at a
             WebSocket handshake last of all, so that none that fails otherwise spends a ticket.
+        larger: paths whose bodies may have so many bytes instead: those for files.
+        shapes: how errors read below a path, where it is neither OpenAI's shape nor ours.
     """
     origins = Origins(allowed_origins)
+    limits = dict(larger or {})
+    install_answers(app, shapes or {})
     slots = threading.BoundedSemaphore(most_sockets)
-    app.config["MAX_CONTENT_LENGTH"] = max_body_bytes + 1  # BoundedBody speaks first
 
     @app.before_request
     def _check() -> Response | None:
@@ -136,7 +132,9 @@ def install_gate(
         if authenticate is not None:
             authenticate(request)
         if not is_handshake:
-            _check_body(max_body_bytes)
+            most = limits.get(request.path, max_body_bytes)
+            request.max_content_length = most + 1  # BoundedBody speaks first
+            _check_body(most)
         return None
 
     @app.teardown_request
@@ -145,8 +143,6 @@ def install_gate(
             slots.release()
 
     app.after_request(_add_headers)
-    app.register_error_handler(STTError, _say_error)
-    app.register_error_handler(HTTPException, _say_http_error)
 
 
 def _check_origin(origins: Origins) -> None:
@@ -214,7 +210,7 @@ def _add_headers(response: Response) -> Response:
     origin = g.get("hark_origin")
     if origin is not None:  # never with credentials: there are no cookies (HT6, RT-52)
         response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-Id"
         if _is_preflight():
             asked = request.headers.get("Access-Control-Request-Headers")
             response.headers["Access-Control-Allow-Methods"] = METHODS
@@ -222,40 +218,6 @@ def _add_headers(response: Response) -> Response:
                 f"{HEADERS}, {asked}" if asked else HEADERS
             )
             response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_S)
-    return response
-
-
-def _say_error(error: STTError) -> Response:
-    """The JSON answer to any error Hark knows by name."""
-    response = _body(error.status, error.message, error.code)
-    if error.retry_after is not None:
-        response.headers["Retry-After"] = str(error.retry_after)
-    if error.status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, UpgradeRequired):
-        response.headers["Sec-WebSocket-Version"] = "13"
-    return response
-
-
-def _say_http_error(error: HTTPException) -> Response:
-    """404, 405, 500 and their like as JSON (native HT2 to HT4); keeps Allow and other headers."""
-    status = error.code or 500
-    response = _body(status, error.description or error.name, None)
-    for name, value in error.get_headers(request.environ):
-        if name.lower() not in ("content-type", "content-length"):
-            response.headers[name] = value
-    return response
-
-
-def _body(status: int, message: str, code: str | None) -> Response:
-    """The body in the shape of its door: OpenAI's under /v1/ (HT3), else the older service's."""
-    if request.path.startswith("/v1/"):
-        response = jsonify(openai_error(status, message, code))
-    elif code is None:
-        response = jsonify(message=message)
-    else:
-        response = jsonify(error=message, code=code)
-    response.status_code = status
     return response
 
 

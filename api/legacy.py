@@ -54,6 +54,7 @@ def blueprint(
     whom: Whom,
     *,
     reject_status: int = 429,
+    max_json_bytes: int = 25 * 2**20,
 ) -> Blueprint:
     """The routes POST /transcribe and POST /transcripts.
 
@@ -62,6 +63,7 @@ def blueprint(
         upload: answers multipart and raw audio bodies, and reads them when it is their turn.
         whom: the principal of the current request; its tenant wins (HT-AUTH).
         reject_status: of an answer whose audio was refused, 429 or 200 (HT10).
+        max_json_bytes: of a body of JSON, which is read at once; files may be longer.
     """
     door = Blueprint("legacy", __name__)
 
@@ -84,11 +86,14 @@ def blueprint(
             return upload(request, b"")
         # Before any form parser touches it: curl sends audio and JSON as a form (section 4).
         begun = _beginning(request.stream)
-        return (
-            answer(begun + request.stream.read(), 200)
-            if _is_json(begun)
-            else upload(request, begun)
-        )
+        if not _is_json(begun):
+            return upload(request, begun)
+        if (request.content_length or 0) > max_json_bytes:
+            raise _too_long(max_json_bytes)
+        data = begun + request.stream.read(max_json_bytes + 1)
+        if len(data) > max_json_bytes:
+            raise _too_long(max_json_bytes)
+        return answer(data, 200)
 
     @door.post("/transcripts")
     def transcripts() -> Response:
@@ -124,6 +129,10 @@ def parse_objects(data: bytes) -> list[dict[str, Any]]:
     if not objects:
         raise ValueError("an empty body")
     return objects
+
+
+def _too_long(most: int) -> TooLarge:
+    return TooLarge(f"a body of JSON may have {most} bytes")
 
 
 def _beginning(body: IO[bytes]) -> bytes:

@@ -35,8 +35,9 @@ LABELS = {
 CLIENT = ".venv/bin/python -m stt_client"
 TRANSCRIPTS = "/list_transcripts"
 NEXT = (
-    ("/docs", "every endpoint, with parameters and answers"),
-    ("/openapi.yaml", "the same for machines"),
+    ("/docs", "every endpoint and message, with fields and examples"),
+    ("/openapi.yaml", "HTTP, for machines"),
+    ("/asyncapi.yaml", "the WebSockets, for machines"),
     (TRANSCRIPTS, "the transcripts of the default tenant"),
     ("/healthz", "what runs, as JSON"),
     ("/readyz", "whether it takes new sessions"),

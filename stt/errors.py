@@ -9,6 +9,8 @@ STTError
 │   ├── ChunkFinalized          409 chunk_finalized    audio for a chunk that already has its final
 │   ├── InvalidState            409 invalid_state      a change that must wait for a commit
 │   ├── TenantMismatch          403 tenant_mismatch    a message for another tenant (strict mode)
+│   ├── BadField                400 bad_request        a field of a form or query
+│   ├── ModelNotFound           404 model_not_found    a model that is not served (strict mode)
 │   ├── TooLarge                413 too_large          more bytes or seconds than the limit
 │   ├── UnsupportedAudio        415 unsupported_audio  a rate, an encoding, a container
 │   ├── UndecodableAudio        400 undecodable_audio  a file that says it is audio and is not
@@ -52,6 +54,8 @@ class STTError(Exception):
     """Seconds after which a client may try again, where that can help."""
     chunk_id: str | None = None
     """The chunk it is about, where whoever raised it knows."""
+    param: str | None = None
+    """The field of the request at fault, where there is one (client OE1)."""
 
     @property
     def message(self) -> str:
@@ -111,6 +115,22 @@ class TenantMismatch(BadInput):
     status = 403
 
 
+class BadField(BadInput):
+    """A form field or query parameter that cannot be used."""
+
+    def __init__(self, param: str, message: str) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class ModelNotFound(BadInput):
+    """A model that is not served (client OM2); asked for by name in strict mode."""
+
+    code = "model_not_found"
+    status = 404
+    param = "model"
+
+
 class TooLarge(BadInput):
     """More bytes, or more seconds of audio, than the limit."""
 
@@ -129,6 +149,7 @@ class UndecodableAudio(BadInput):
     """Bytes that say they are audio and cannot be decoded."""
 
     code = "undecodable_audio"
+    param = "file"
 
 
 class RateLimited(BadInput):

@@ -135,6 +135,8 @@ class Abilities:
     """ISO-639-1 codes."""
     n_mels: int = 0
     """Mel bands its windows want as ``features``; 0: it wants ``samples``."""
+    translates: bool = True
+    """Whether it can translate into English."""
 
 
 @dataclass(frozen=True, slots=True)

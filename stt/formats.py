@@ -23,6 +23,8 @@ Granularity = Literal["word", "segment"]
 GRANULARITIES: tuple[Granularity, ...] = get_args(Granularity)
 SEGMENTS: tuple[Granularity, ...] = ("segment",)
 
+LEAST_PROBABILITY = 1e-9  # of a word, as JSON knows no infinity; its logarithm is -20.7
+
 # Whisper's languages by their codes. verbose_json names the language in full (OF20).
 _TABLE = (
     "en:english zh:chinese de:german es:spanish ru:russian ko:korean fr:french ja:japanese "
@@ -68,8 +70,12 @@ def render(
     *,
     granularities: Collection[Granularity] = SEGMENTS,
     task: Task = "transcribe",
+    logprobs: bool = False,
 ) -> Rendered:
-    """The answer in ``response_format``; granularities count for verbose_json only (OF7)."""
+    """The answer in ``response_format``.
+
+    Granularities count for verbose_json only (OF7), ``logprobs`` for json only (OF8).
+    """
     match response_format:
         case "text":
             return Rendered(f"{transcription.text}\n", "text/plain; charset=utf-8")
@@ -80,7 +86,14 @@ def render(
         case "verbose_json":
             body = verbose(transcription, granularities=granularities, task=task)
         case "json":
-            body = {"text": transcription.text, "usage": _usage(transcription)}
+            body = {"text": transcription.text}
+            if logprobs:
+                body["logprobs"] = [
+                    entry
+                    for piece, final in transcription.pieces
+                    for entry in token_logprobs(piece, final)
+                ]
+            body["usage"] = _usage(transcription)
     return Rendered(json.dumps(body, ensure_ascii=False), "application/json")
 
 
@@ -124,18 +137,39 @@ def vtt(transcription: Transcription) -> str:
     )
 
 
+def token_logprobs(piece: str, final: Final) -> list[dict[str, Any]]:
+    """The ``logprobs`` of an utterance, its words as tokens: joined, they are ``piece`` (OF8).
+
+    Tokens do not leave the engines; the probability of a word is the mean of its tokens'.
+    """
+    gap = piece.removesuffix(final.text)
+    words = [(word.text, word.probability) for word in final.words]
+    if "".join(text for text, _ in words) != final.text:
+        words = [(final.text, None)]
+    return [
+        {
+            "token": (token := text if number else gap + text),
+            "bytes": list(token.encode()),
+            "logprob": _finite(final.average_logprob) if known is None else _log(known),
+        }
+        for number, (text, known) in enumerate(words)
+    ]
+
+
 def error_object(error: STTError, *, param: str | None = None) -> dict[str, Any]:
-    """An error in OpenAI's shape (OE1); ``param`` is the field at fault."""
-    return openai_error(error.status, error.message, error.code, param=param)
+    """An error in OpenAI's shape (OE1); ``param``: the field at fault, if the error knows none."""
+    return openai_error(error.status, error.message, error.code, param=param or error.param)
 
 
 def openai_error(
     status: int, message: str, code: str | None, *, param: str | None = None
 ) -> dict[str, Any]:
     """The same for what is no error of ours, such as an unknown path (OE1, native HT3)."""
-    kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+    kinds = {403: "permission_error", 429: "rate_limit_error"}
     other = "server_error" if status >= 500 else "invalid_request_error"
     kind = kinds.get(status, other)
+    if status == 401:
+        code = "invalid_api_key"  # the one that OpenAI has, and programs look for
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
@@ -176,6 +210,10 @@ def _seconds(value: float) -> float:
 def _finite(value: float) -> float:
     """JSON knows no infinity and no NaN."""
     return value if math.isfinite(value) else 0.0
+
+
+def _log(probability: float) -> float:
+    return math.log(min(max(probability, LEAST_PROBABILITY), 1.0))
 
 
 def _clock(seconds: float, point: str) -> str:

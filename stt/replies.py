@@ -6,6 +6,7 @@ Data only. ``seq`` is stamped by the session and strictly increases over everyth
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -72,6 +73,24 @@ class Transcript:
     """A client that asked for all so far waited for this end of an utterance (see `Flushed`)."""
 
 
+class Joining:
+    """The text of a recording, utterance by utterance: joined, the pieces are the text."""
+
+    def __init__(self, language: str | None = None) -> None:
+        self.language = language
+        """Of the first utterance that has one."""
+        self._begun = False
+
+    def piece(self, final: Final) -> str:
+        """What an utterance adds to the text, with the space before it; empty: nothing."""
+        self.language = self.language or final.language
+        if not final.text:
+            return ""
+        unspaced = self.language in UNSPACED_LANGUAGES or not self._begun
+        self._begun = True
+        return final.text if unspaced else f" {final.text}"
+
+
 @dataclass(frozen=True, slots=True)
 class Transcription:
     """The transcript of a whole recording: one Final per utterance, in order."""
@@ -80,13 +99,25 @@ class Transcription:
     duration: float
     """Seconds of audio, silence included."""
     language: str | None = None
-    """Of the first utterance."""
+    """Of the first utterance that has one."""
+
+    @classmethod
+    def of(cls, finals: Iterable[Final], duration: float) -> Transcription:
+        """Of these utterances, in their language."""
+        finals = tuple(finals)
+        language = next((final.language for final in finals if final.language), None)
+        return cls(finals, duration, language)
+
+    @property
+    def pieces(self) -> Iterator[tuple[str, Final]]:
+        """Each utterance that has a text, and what it adds to the text."""
+        joining = Joining(self.language)
+        return ((piece, final) for final in self.finals if (piece := joining.piece(final)))
 
     @property
     def text(self) -> str:
         """The utterances' texts, joined as their language joins sentences."""
-        gap = "" if self.language in UNSPACED_LANGUAGES else " "
-        return gap.join(final.text for final in self.finals if final.text)
+        return "".join(piece for piece, _ in self.pieces)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import base64
 import http.client
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -15,20 +15,23 @@ import numpy as np
 from flask import Flask, request
 from flask.testing import FlaskClient
 
-from api import legacy, sessions, transcripts
+from api import legacy, openai, sessions, transcripts
+from api.files.room import FileLimits, Files
 from api.gate import install_gate
 from api.uploads import uploader
-from stt.audio.decode import decode_file
+from stt.audio.decode import decoded_blocks
 from stt.auth import Authenticator, Principal
 from stt.errors import STTError
-from stt.events import SAMPLE_RATE, Final, Samples
-from stt.replies import Transcription
+from stt.events import SAMPLE_RATE, Abilities, Final, Samples
+from stt.served import ServedModel
 from stt.sources import Sources
 from stt.store.base import Stored, TranscriptStore
 from stt.store.table import open_store
+from stt_file import FileOptions
 
 MAX_BODY = 4_000_000  # bytes
 SESSION_TTL = 7200.0
+MODEL = ServedModel("owner/small", 1_700_000_000)
 
 
 def pcm(seconds: float) -> bytes:
@@ -42,6 +45,25 @@ def base64_pcm(seconds: float) -> str:
     return base64.b64encode(pcm(seconds)).decode()
 
 
+@dataclass
+class FakeHearing:
+    """Stands in for a Hearing: yields what it is told, raises it if it is an error."""
+
+    said: Iterable[Final | BaseException | None]
+    seconds: float
+    closed: int = 0
+    """How many times it was closed."""
+
+    def __iter__(self) -> Iterator[Final | None]:
+        for item in self.said:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def close(self) -> None:
+        self.closed += 1
+
+
 class FakeRecorder:
     """Stands in for the Recorder: a snapshot is transcribed at once, as how long it is."""
 
@@ -52,8 +74,13 @@ class FakeRecorder:
         self.states: dict[tuple[str, str], str] = {}
         self.refusals: list[STTError | None] = []
         """What the next calls raise; None: nothing."""
-        self.calls: list[dict[str, Any]] = []
-        """Arguments of `transcribe`."""
+        self.calls: list[FileOptions] = []
+        """What `listen` was asked for, in turn."""
+        self.lengths: list[float] = []
+        """Seconds of audio of each."""
+        self.script: Iterable[Final | BaseException | None] | None = None
+        """What the files to come say; None: one greeting, as long as the audio."""
+        self.hearings: list[FakeHearing] = []
 
     def snapshot(self, tenant: str, chunk_id: str, samples: Samples) -> None:
         self._refuse()
@@ -65,13 +92,16 @@ class FakeRecorder:
     def status(self, tenant: str, chunk_id: str) -> str | None:
         return self.states.get((tenant, chunk_id))
 
-    def transcribe(self, samples: Samples, **options: Any) -> Transcription:
+    def listen(self, blocks: Iterable[Samples], options: FileOptions) -> FakeHearing:
         self._refuse()
-        seconds = len(samples) / SAMPLE_RATE
-        self.calls.append({"seconds": round(seconds, 3), **options})
-        return Transcription(
-            (Final(0, "Hello there.", 0.0, seconds, language="en"),), seconds, "en"
+        seconds = sum(map(len, blocks)) / SAMPLE_RATE
+        self.calls.append(options)
+        self.lengths.append(round(seconds, 3))
+        greeting = Final(0, "Hello there.", 0.0, seconds, language="en")
+        self.hearings.append(
+            FakeHearing([greeting] if self.script is None else self.script, seconds)
         )
+        return self.hearings[-1]
 
     def _refuse(self) -> None:
         error = self.refusals.pop(0) if self.refusals else None
@@ -96,6 +126,7 @@ class House:
     app: Flask
     store: TranscriptStore
     recorder: FakeRecorder
+    files: Files
     clock: Clock = field(default_factory=Clock)
 
     @property
@@ -125,6 +156,10 @@ def build(
     max_seconds: float = 60,
     allowed_origins: tuple[str, ...] = (),
     at_once: int = 8,
+    max_bytes: int = 2 * MAX_BODY,
+    strict: bool = False,
+    model: ServedModel | None = MODEL,
+    abilities: Abilities | None = None,
     store: Callable[[], TranscriptStore] = lambda: open_store("memory:"),
 ) -> House:
     """The doors over an in-memory store; the caller closes the store."""
@@ -145,11 +180,15 @@ def build(
         most_sockets=1,
         max_body_bytes=MAX_BODY,
     )
-    upload = uploader(recorder, decode_file, whom, max_seconds=max_seconds, at_once=at_once)
-    app.register_blueprint(legacy.blueprint(recorder, upload, whom, reject_status=reject_status))
+    limits = FileLimits(max_seconds, at_once, max_bytes, keep_alive=0.0)
+    files = Files(recorder, decoded_blocks, whom, limits, lambda: abilities or Abilities())
+    app.register_blueprint(
+        legacy.blueprint(recorder, uploader(files), whom, reject_status=reject_status)
+    )
+    app.register_blueprint(openai.blueprint(files, lambda: model, strict=strict))
     app.register_blueprint(transcripts.blueprint(opened, recorder, whom, sources))
     app.register_blueprint(sessions.blueprint(whom, sources))
-    return House(app, opened, recorder, clock)
+    return House(app, opened, recorder, files, clock)
 
 
 @dataclass

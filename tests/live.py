@@ -19,6 +19,7 @@ from typing import Any
 
 import websocket
 
+from tests.described import check
 from tests.sockets import until
 
 ROOT = Path(__file__).parent.parent
@@ -115,6 +116,7 @@ class Stream:
             self.close_code = int.from_bytes(data[:2], "big") if len(data) >= 2 else 1005
             return None
         event: dict[str, Any] = json.loads(data)
+        check("/stt/stream", event)  # whatever the test is about (AG9)
         self.events.append(event)
         return event
 

@@ -1,4 +1,4 @@
-"""Who makes a request: keys, subprotocols and tickets, behind the gate (api/access.py)."""
+"""Who makes a request: keys, tickets and client secrets, behind the gate (api/access.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask, jsonify
 
-from api.access import OPEN_PATHS, asking, count_refusals, whom
+from api.access import OPEN_PATHS, SECRET_PATHS, asking, count_refusals, whom
 from api.gate import install_gate
 from stt.auth import Authenticator, Principal
 from stt.errors import TooManySessions
@@ -26,13 +26,13 @@ HANDSHAKE = {
 class Desk:
     """An app with one plain route and one that only a WebSocket handshake reaches."""
 
-    def __init__(self) -> None:
+    def __init__(self, *keys: tuple[str, str]) -> None:
         self.has_room = True
         self.overloaded = False
         self.refusals: list[str] = []
         self.meanwhile: Callable[[], None] = lambda: None
         """Called while a request is being answered."""
-        self.auth = Authenticator([("ka", "alice")], clock=Clock())
+        self.auth = Authenticator(keys, clock=Clock())
         self.app = Flask("hark")
         install_gate(
             self.app,
@@ -47,11 +47,15 @@ class Desk:
         def who() -> Any:
             self.meanwhile()
             principal = whom()
+            if principal is not None and principal.session is not None:
+                return jsonify(principal.tenant_id, principal.session)
             return jsonify(principal and principal.tenant_id)
 
         self.app.add_url_rule("/who", "who", who)
         self.app.add_url_rule("/healthz", "health", who)
-        self.app.add_url_rule("/stream", "stream", who, websocket=True)
+        for path in ("/stream", "/v1/realtime", "/v1/listen"):
+            self.app.add_url_rule(path, path, who, websocket=True)
+        self.app.add_url_rule("/v1/listen", "file", who, methods=["POST"])
 
     def _capacity(self) -> bool:
         if self.overloaded:
@@ -63,9 +67,13 @@ class Desk:
         answer = self.app.test_client().get(path, headers=headers)
         return answer.status_code, answer.get_json()
 
-    def shake(self, query: str = "", **headers: str) -> tuple[int, Any]:
+    def shake(self, query: str = "", *, path: str = "/stream", **headers: str) -> tuple[int, Any]:
         """The same of a WebSocket handshake."""
-        return self.ask(f"/stream{query}", **HANDSHAKE, **headers)
+        return self.ask(f"{path}{query}", **HANDSHAKE, **headers)
+
+    def secret(self, tenant: str = "alice") -> str:
+        """A fresh client secret."""
+        return self.auth.issue_secret(Principal(tenant), seconds=600, session={"a": 1})[0]
 
     def ticket(self) -> str:
         """A fresh one, as a query."""
@@ -74,7 +82,7 @@ class Desk:
 
 @pytest.fixture(name="desk")
 def _desk() -> Desk:
-    return Desk()
+    return Desk(("ka", "alice"))
 
 
 def test_the_key_is_known_to_the_door(desk: Desk) -> None:
@@ -158,3 +166,74 @@ def test_a_machine_at_its_limit_says_so_before_the_upgrade(desk: Desk) -> None:
     assert answer.get_json() == {"error": "too much speech", "code": "too_many_sessions"}
     assert desk.refusals == ["too_many_sessions"]
     assert desk.shake(**KEY) == (200, "alice")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Token ka"},
+        {"X-API-Key": "ka"},
+        {"api-key": "ka"},
+        {"X-API-Key": "", "api-key": "ka"},
+    ],
+)
+def test_other_peoples_clients_name_their_key_elsewhere(
+    desk: Desk, headers: dict[str, str]
+) -> None:
+    """Deepgram's scheme, `X-API-Key`, Azure's `api-key`, at every door (client DG1, RH2)."""
+    assert desk.ask("/who", **headers) == (200, "alice")
+    assert desk.shake(path="/v1/realtime", **headers) == (200, "alice")
+    assert desk.ask("/who", **{name: "no" for name in headers})[0] == 401
+
+
+def test_a_key_in_the_query_opens_websockets_alone(desk: Desk) -> None:
+    """`?api_key=` for browsers, which set no headers; addresses are easily seen (RH2, RT-55)."""
+    assert desk.shake("?api_key=ka") == (200, "alice")
+    assert desk.shake("?api_key=ka", path="/v1/listen") == (200, "alice")
+    assert desk.shake("?api_key=no")[0] == 401
+    assert desk.ask("/who?api_key=ka")[0] == 401
+    assert desk.app.test_client().post("/v1/listen?api_key=ka").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "offered"),
+    [
+        ("/v1/realtime", "realtime, openai-insecure-api-key.ka, openai-beta.realtime-v1"),
+        ("/v1/listen", "token, ka"),
+    ],
+)
+def test_browsers_offer_their_key_as_a_subprotocol(desk: Desk, path: str, offered: str) -> None:
+    """OpenAI's and Deepgram's ways (client RH2, DG1)."""
+    assert desk.shake(path=path, **{"Sec-WebSocket-Protocol": offered}) == (200, "alice")
+
+
+def test_a_client_secret_opens_the_realtime_door_alone(desk: Desk) -> None:
+    """Elsewhere 403: no transcripts, no files, no further secrets (client CS1)."""
+    bearer = {"Authorization": f"Bearer {desk.secret()}"}
+
+    assert desk.shake(path="/v1/realtime", **bearer) == (200, ["alice", {"a": 1}])
+    assert frozenset({"/v1/realtime"}) == SECRET_PATHS
+    for path in ("/stream", "/v1/listen"):
+        assert desk.shake(path=path, **bearer)[0] == 403
+    status, said = desk.ask("/who", **bearer)
+    assert (status, said["code"]) == (403, "forbidden")
+    assert "/v1/realtime" in said["error"]
+    assert desk.ask("/v1/realtime/client_secrets", **bearer)[0] == 403
+
+
+def test_a_client_secret_is_no_more_than_nobody_in_an_open_service() -> None:
+    """It brings its session to the realtime door; elsewhere all are nobody (client CS1)."""
+    desk = Desk()
+    known, unknown = ({"X-API-Key": value} for value in (desk.secret("bob"), "ek_x"))
+
+    assert desk.shake(path="/v1/realtime", **known) == (200, ["bob", {"a": 1}])
+    assert desk.shake(path="/v1/realtime", **unknown) == (200, None)
+    assert desk.ask("/who", **known) == (200, None)
+
+
+def test_refusals_in_openais_shape_are_counted_too(desk: Desk) -> None:
+    """Their code stands one level deeper (client OE1, RH3)."""
+    status, said = desk.shake(path="/v1/realtime")
+
+    assert (status, said["error"]["type"]) == (401, "authentication_error")
+    assert desk.refusals == ["unauthorized"]

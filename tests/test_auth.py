@@ -1,11 +1,19 @@
-"""Tests of API keys and tickets."""
+"""Tests of API keys, tickets and client secrets."""
 
 from __future__ import annotations
 
 import pytest
 
-from stt.auth import MAX_TICKETS, TICKET_SECONDS, Authenticator, Principal
-from stt.errors import SettingError, Unauthorized
+from stt.auth import (
+    MAX_SECRETS,
+    MAX_SESSION_CHARS,
+    MAX_TICKETS,
+    TICKET_SECONDS,
+    Authenticator,
+    Principal,
+    offered_key,
+)
+from stt.errors import BadInput, SettingError, TooLarge, Unauthorized
 
 ALICE, BOB = Principal("alice"), Principal("bob")
 
@@ -123,3 +131,145 @@ def test_bad_keys_stop_the_start(keys: list[tuple[str, str]], clock: Clock) -> N
     """Empty keys or tenants, or one key for two tenants, are a bad setting."""
     with pytest.raises(SettingError):
         Authenticator(keys, clock=clock)
+
+
+@pytest.mark.parametrize("header", ["Token key-a", "token  key-a ", "Bearer key-a"])
+def test_deepgram_clients_say_token(auth: Authenticator, header: str) -> None:
+    """The scheme `Token` counts like `Bearer` (client DG1)."""
+    assert auth.identify(authorization=header) == ALICE
+
+
+@pytest.mark.parametrize(
+    "offered",
+    [
+        ["token", "key-a"],
+        ["bearer", "key-a"],
+        ["realtime", "openai-insecure-api-key.key-a", "openai-beta.realtime-v1"],
+        ["bearer.key-a", "stt.v1"],
+    ],
+)
+def test_every_browsers_way_is_known(auth: Authenticator, offered: list[str]) -> None:
+    """Native, OpenAI's and Deepgram's subprotocols (native W30, client RH2, DG1)."""
+    assert offered_key(offered) == "key-a"
+    assert auth.identify(subprotocols=offered) == ALICE
+
+
+@pytest.mark.parametrize("offered", [[], [""], ["token"], ["stt.v1", "token", "key-a"]])
+def test_no_key_is_read_where_none_is_offered(offered: list[str]) -> None:
+    """The pair is the first two, as Deepgram's clients send it; a lone `token` is no key."""
+    assert offered_key(offered) is None
+
+
+def test_a_key_may_come_in_another_header(auth: Authenticator) -> None:
+    """After `Authorization`, before subprotocols; a proxy's Basic is nobody's key (client RH2)."""
+    assert auth.identify(api_key="key-a") == ALICE
+    assert auth.identify(api_key="key-a", subprotocols=["bearer.key-b"]) == ALICE
+    assert auth.identify(authorization="Bearer key-b", api_key="key-a") == BOB
+    assert auth.identify(authorization="Basic eDp5", api_key="key-a") == ALICE
+    with pytest.raises(Unauthorized):
+        auth.identify(authorization="Bearer no", api_key="key-a")
+    with pytest.raises(Unauthorized):
+        auth.identify(api_key="no")
+
+
+SESSION = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
+
+
+def test_a_client_secret_stands_for_a_key_and_brings_its_session(auth: Authenticator) -> None:
+    """Any number of times, in every place a key may stand, for the tenant that asked (CS1)."""
+    value, _ = auth.issue_secret(BOB, seconds=600, session=SESSION)
+
+    assert value.startswith("ek_")
+    for _ in range(3):
+        assert auth.identify(authorization=f"Bearer {value}") == Principal("bob", SESSION)
+    assert auth.identify(api_key=value) == Principal("bob", SESSION)
+    offered = ["realtime", f"openai-insecure-api-key.{value}"]
+    assert auth.identify(subprotocols=offered) == Principal("bob", SESSION)
+
+
+def test_the_session_of_a_secret_is_a_copy(auth: Authenticator) -> None:
+    """What one session does to it changes no other's (client CS1)."""
+    session: dict[str, object] = {"include": []}
+    value, _ = auth.issue_secret(BOB, seconds=600, session=session)
+    session["type"] = "realtime"
+
+    for _ in range(2):
+        principal = auth.identify(api_key=value)
+        assert principal is not None
+        assert principal.session == {"include": []}
+        assert isinstance(principal.session, dict)
+        principal.session["include"] = None
+
+
+def test_a_client_secret_expires(clock: Clock) -> None:
+    """An expired one is refused at connect, and says so; it tells when it will be (S14, CS1)."""
+    auth = Authenticator([("key-a", "alice")], clock=clock, wall=lambda: 1_700_000_000.0)
+    value, expires_at = auth.issue_secret(ALICE, seconds=10, session={})
+    longer, _ = auth.issue_secret(ALICE, seconds=7200, session={})
+
+    assert expires_at == 1_700_000_010.0
+    clock.now += 9.9
+    assert auth.identify(api_key=value) == Principal("alice", {})
+    clock.now += 0.1
+
+    with pytest.raises(Unauthorized, match="too old"):
+        auth.identify(api_key=value)
+    assert auth.identify(api_key=longer) == Principal("alice", {})
+
+
+@pytest.mark.parametrize("seconds", [9.9, 7200.5, -1, float("nan"), float("inf")])
+def test_a_client_secret_has_bounds(auth: Authenticator, seconds: float) -> None:
+    """10 to 7200 s, and no session that fills the memory (client CS1)."""
+    with pytest.raises(BadInput, match="10 to 7200"):
+        auth.issue_secret(ALICE, seconds=seconds, session={})
+    with pytest.raises(TooLarge):
+        auth.issue_secret(ALICE, seconds=60, session={"prompt": "x" * MAX_SESSION_CHARS})
+
+
+def test_secrets_are_bounded_by_tenant(auth: Authenticator, clock: Clock) -> None:
+    """Who asks for too many loses the oldest, expired ones first; nobody else loses any."""
+    bobs, _ = auth.issue_secret(BOB, seconds=7200, session={})
+    first, _ = auth.issue_secret(ALICE, seconds=7200, session={})
+    auth.issue_secret(ALICE, seconds=10, session={})
+    clock.now += 60
+    values = [auth.issue_secret(ALICE, seconds=600, session={})[0] for _ in range(MAX_SECRETS - 1)]
+
+    assert auth.identify(api_key=first) == Principal("alice", {})  # the expired one went instead
+    auth.issue_secret(ALICE, seconds=600, session={})
+
+    with pytest.raises(Unauthorized):
+        auth.identify(api_key=first)
+    for value in (values[0], values[-1]):
+        assert auth.identify(api_key=value) == Principal("alice", {})
+    assert auth.identify(api_key=bobs) == Principal("bob", {})
+
+
+def test_a_secret_brings_its_session_to_an_open_service(clock: Clock) -> None:
+    """Without keys a known one configures; any other lets in as nobody in particular (CS1)."""
+    auth = Authenticator([], clock=clock)
+    value, _ = auth.issue_secret(BOB, seconds=60, session=SESSION)
+
+    assert auth.identify(api_key=value) == Principal("bob", SESSION)
+    assert auth.identify(api_key="ek_unknown") is None
+    clock.now += 60
+    assert auth.identify(api_key=value) is None
+
+
+def test_secrets_of_an_open_service_are_bounded(clock: Clock) -> None:
+    """However many tenants its clients make up."""
+    auth = Authenticator([], clock=clock)
+    values = [
+        auth.issue_secret(Principal(f"t{number}"), seconds=60, session={})[0]
+        for number in range(MAX_SECRETS + 1)
+    ]
+
+    assert auth.identify(api_key=values[0]) is None
+    assert auth.identify(api_key=values[1]) == Principal("t1", {})
+
+
+def test_neither_secret_nor_session_is_shown(auth: Authenticator) -> None:
+    """A principal may land in a log; what it was configured with does not (runtime RT-56)."""
+    value, _ = auth.issue_secret(BOB, seconds=60, session={"prompt": "hush"})
+
+    assert value not in repr(vars(auth))
+    assert repr(auth.identify(api_key=value)) == "Principal(tenant_id='bob')"

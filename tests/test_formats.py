@@ -8,7 +8,14 @@ import pytest
 
 from stt.errors import BadInput, EngineError, QueueFull, STTError, Unauthorized
 from stt.events import Final, Word
-from stt.formats import FORMATS, LANGUAGES, error_object, language_code, render
+from stt.formats import (
+    FORMATS,
+    LANGUAGES,
+    error_object,
+    language_code,
+    render,
+    token_logprobs,
+)
 from stt.replies import Transcription
 
 HELLO = Final(
@@ -151,7 +158,7 @@ def test_all_languages_of_whisper_have_a_name() -> None:
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [(BadInput("no"), "invalid_request_error"), (Unauthorized("no"), "authentication_error"),
+    [(BadInput("no"), "invalid_request_error"), (Unauthorized("no"), "invalid_request_error"),
      (QueueFull(), "rate_limit_error"), (EngineError("no"), "server_error")],
 )  # fmt: skip
 def test_errors_have_all_four_keys(error: STTError, kind: str) -> None:
@@ -159,3 +166,25 @@ def test_errors_have_all_four_keys(error: STTError, kind: str) -> None:
     assert error_object(error, param="file") == {
         "error": {"message": error.message, "type": kind, "param": "file", "code": error.code}
     }
+
+
+def test_tokens_are_the_text_also_where_words_are_not() -> None:
+    """OF8: an utterance whose words are unknown, or do not spell it, is one token."""
+    spelt = Final(0, "a b", 0, 1, (Word("a"), Word(" c")), average_logprob=-0.5)
+    bare = Final(1, "ქა", 1, 2, average_logprob=float("-inf"))
+
+    assert token_logprobs("a b", spelt) == [
+        {"token": "a b", "bytes": [97, 32, 98], "logprob": -0.5}
+    ]
+    assert token_logprobs(" ქა", bare) == [
+        {"token": " ქა", "bytes": list(" ქა".encode()), "logprob": 0.0}
+    ]
+
+
+def test_an_impossible_word_has_a_number() -> None:
+    """OF8: JSON knows no infinity."""
+    final = Final(0, "a", 0, 1, (Word("a", probability=0.0),))
+
+    (entry,) = token_logprobs("a", final)
+
+    assert -21 < entry["logprob"] < -20

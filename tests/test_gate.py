@@ -59,7 +59,7 @@ def test_cors_names_the_allowed_origin_without_credentials(server: Served) -> No
 
     assert answer.headers["access-control-allow-origin"] == "https://captions.example"
     assert "access-control-allow-credentials" not in answer.headers
-    assert answer.headers["access-control-expose-headers"] == "Retry-After"
+    assert answer.headers["access-control-expose-headers"] == "Retry-After, X-Request-Id"
     assert "Origin" in answer.headers["vary"]
 
 
@@ -255,7 +255,7 @@ def test_one_openai_shape_for_all_errors(server: Served) -> None:
     """A refused key, an unknown path and a full queue have the types SDKs know (HT3, OE1)."""
     refused = server.ask("GET", "/v1/full", "Authorization: Bearer wrong\r\n").json["error"]
 
-    assert (refused["type"], refused["code"]) == ("authentication_error", "unauthorized")
+    assert (refused["type"], refused["code"]) == ("invalid_request_error", "unauthorized")
     assert server.ask("GET", "/v1/full").json["error"]["type"] == "rate_limit_error"
     assert server.ask("GET", "/v1/nothing").json["error"]["type"] == "invalid_request_error"
 

@@ -4,80 +4,123 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar, get_args
 
 import pytest
-import yaml
 from flask import Flask
 from werkzeug.datastructures import MultiDict
 
-from api import ops, page
-from api.uploads import read_wish
+from api.files.wish import read_wish
 from app import create_app
-from stt.auth import Authenticator
+from stt.audio.pcm import ENCODINGS
 from stt.events import FinalChoice
 from stt.formats import FORMATS
 from stt.ids import MAX_HINT
 from stt.sources import SOURCES
 from stt_config import Settings
-from tests.doors import Clock, House, build
+from tests.described import OPENAPI as DOCUMENT
+from tests.described import complaint, found
+from tests.doors import House, build
 
-TEXT = (Path(__file__).parents[1] / "openapi.yaml").read_text(encoding="utf-8")
-DOCUMENT = yaml.safe_load(TEXT)
 OPERATIONS = {
     (path, method.upper()): operation
     for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
 }
-OTHER_DOORS = ("/v1/", "/stt/stream")  # may be described here; their doors have their own tests
 
 
 @pytest.fixture(name="house")
 def _house() -> Iterator[House]:
     house = build()
-    house.app.register_blueprint(
-        ops.blueprint(
-            state=dict,
-            ready=lambda: None,
-            metrics_text=lambda: b"",
-            openapi_yaml=TEXT,
-            openapi_json='{"info": {"title": "t", "version": "0"}, "paths": {}}',
-            auth=Authenticator([], clock=Clock()),
-            whom=lambda: None,
-        )
-    )
-    house.app.register_blueprint(
-        page.blueprint(state=dict, ready=lambda: None, keys_required=False)
-    )
     yield house
     house.store.close()
 
 
+@pytest.fixture(name="app", scope="module")
+def _app() -> Iterator[Flask]:
+    app = create_app(Settings(store="memory:", engine="fake"))
+    yield app
+    app.extensions["hark"].close()
+
+
 def routes(app: Flask) -> set[tuple[str, str]]:
-    """(path, method) of every route, written as OpenAPI writes them."""
+    """(path, method) of every HTTP route, written as OpenAPI writes them."""
     return {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method)
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if rule.endpoint != "static"
+        if not rule.websocket  # those are in asyncapi.yaml
     }
 
 
-def test_every_route_is_described_and_the_other_way_round(house: House) -> None:
-    """The document names exactly the routes of these doors (architecture AG9, native HT8)."""
-    described = {key for key in OPERATIONS if not key[0].startswith(OTHER_DOORS)}
+def at(node: Any, *keys: str) -> Any:
+    """What is below a node, references followed; an empty mapping where nothing is."""
+    for key in keys:
+        node = node.get(key, {})
+        node = found(DOCUMENT, node["$ref"]) if "$ref" in node else node
+    return node
 
-    assert routes(house.app) == described
+
+def contents() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(where, content type, content) of every body of every request and answer."""
+    for (path, method), operation in OPERATIONS.items():
+        bodies = {"body": at(operation, "requestBody")}
+        bodies |= {status: at(operation, "responses", status) for status in operation["responses"]}
+        for place, body in bodies.items():
+            for kind, content in body.get("content", {}).items():
+                yield f"{method} {path} {place}", kind, content
+
+
+CONTENTS = [pytest.param(*each, id=" ".join(each[:2])) for each in contents()]
+
+
+def test_every_route_is_described_and_the_other_way_round(app: Flask) -> None:
+    """The document names exactly the HTTP routes of the service (AG9, native HT8)."""
+    assert routes(app) == set(OPERATIONS)
+
+
+@pytest.mark.parametrize(("where", "kind", "content"), CONTENTS)
+def test_examples_fit_their_schemas(where: str, kind: str, content: dict[str, Any]) -> None:
+    """Each example of a body is one that its schema allows."""
+    for name in content.get("examples", {}):
+        value = at(content, "examples", name)["value"]
+        assert complaint(DOCUMENT, content["schema"], value) is None, (where, kind, name)
+
+
+@pytest.mark.parametrize("key", OPERATIONS, ids=" ".join)
+def test_every_operation_shows_an_answer(key: tuple[str, str]) -> None:
+    """One with JSON has an example of what it says when all is well."""
+    for status, answer in OPERATIONS[key]["responses"].items():
+        content = answer.get("content", {}).get("application/json", {})
+        if status in ("200", "202") and at(content, "schema").get("properties"):
+            assert content.get("examples") or (key, status) == (("/transcripts", "POST"), "200")
+
+
+def test_every_part_is_used() -> None:
+    """No schema, example, answer, parameter or header is left over."""
+    used = set(references(DOCUMENT))
+
+    for kind, parts in DOCUMENT["components"].items():
+        for name in parts:
+            assert kind == "securitySchemes" or f"#/components/{kind}/{name}" in used, (kind, name)
+
+
+def references(node: Any) -> Iterator[str]:
+    """Every `$ref` in a document."""
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for below in node.values():
+            yield from references(below)
+    elif isinstance(node, list):
+        for below in node:
+            yield from references(below)
 
 
 def test_every_reference_leads_somewhere() -> None:
     """No `$ref` is dangling."""
-    for reference in re.findall(r'\$ref: "#/([\w/]+)"', TEXT):
-        node: Any = DOCUMENT
-        for part in reference.split("/"):
-            node = node[part]
-        assert node
+    for reference in set(references(DOCUMENT)):
+        assert found(DOCUMENT, reference)
 
 
 def test_operation_ids_are_unique() -> None:
@@ -107,6 +150,7 @@ def test_lists_of_values_are_those_of_the_code() -> None:
     assert schemas["Source"]["enum"] == list(SOURCES)
     assert schemas["ResponseFormat"]["enum"] == list(FORMATS)
     assert schemas["FinalChoice"]["enum"] == list(get_args(FinalChoice))
+    assert schemas["Encoding"]["enum"] == list(ENCODINGS)
 
 
 def test_every_field_of_an_upload_is_described() -> None:
@@ -129,21 +173,17 @@ def test_every_field_of_an_upload_is_described() -> None:
 
     plain = Asked.names - {"timestamp_granularities", "keywords"}  # brackets may be left out
     assert set(form) == plain | {"file", "model"}
-    assert set(query) <= set(form)
-    assert {"prompt", "hotwords", "final"} <= set(query)
+    assert set(query) == set(form) - {"file"}
     for name in ("prompt", "hotwords"):
-        assert form[name]["maxLength"] == query[name]["schema"]["maxLength"] == MAX_HINT
+        assert at(form, name)["maxLength"] == at(query[name], "schema")["maxLength"] == MAX_HINT
 
 
-def test_health_has_the_described_keys() -> None:
+def test_health_has_the_described_keys(app: Flask) -> None:
     """/healthz says what the document promises, before there is a model too (native B23)."""
-    service = create_app(Settings(store="memory:", engine="fake")).extensions["hark"]
     answer = OPERATIONS["/healthz", "GET"]["responses"]["200"]
     schema = answer["content"]["application/json"]["schema"]
-    try:
-        said = {"status", *service.state()}
-    finally:
-        service.close()
+
+    said = {"status", *app.extensions["hark"].state()}
 
     assert said == set(schema["required"]) == set(schema["properties"])
 
@@ -158,17 +198,13 @@ READS = [
 
 @pytest.mark.parametrize("key", READS, ids=" ".join)
 def test_answers_have_the_described_keys(house: House, key: tuple[str, str]) -> None:
-    """What a read, pop or delete answers fits the schema of its 200."""
+    """What a read, pop or delete answers fits the schema of its 200, which allows nothing else."""
     path, method = key
     house.keep({"1": "one"})
-    answer = house.http.open(path.replace("{chunk_id}", "1"), method=method)
     schema = OPERATIONS[key]["responses"]["200"]["content"]["application/json"]["schema"]
-    if "$ref" in schema:
-        schema = DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
 
-    body = answer.get_json()
+    body = house.http.open(path.replace("{chunk_id}", "1"), method=method).get_json()
 
-    if "properties" in schema:
-        assert set(schema["required"]) <= set(body) <= set(schema["properties"])
-    else:
-        assert all(set(entry) == {"transcript"} for entry in body.values())
+    assert body
+    assert complaint(DOCUMENT, schema, body) is None
+    assert complaint(DOCUMENT, schema, {**body, "more": 1}) is not None

@@ -1,14 +1,10 @@
-"""Tests of health, metrics, the documents and the tickets."""
+"""Tests of health, metrics and the tickets."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
-import yaml
 from flask import Flask, request
 from flask.testing import FlaskClient
 
@@ -18,7 +14,6 @@ from stt.auth import TICKET_SECONDS, Authenticator, Principal
 from stt.errors import Unauthorized
 from tests.doors import Clock
 
-YAML = (Path(__file__).parents[1] / "openapi.yaml").read_text(encoding="utf-8")
 STATE = {"model": "models/demo", "model_origin": "bundled", "warning": None, "sessions": 3}
 
 
@@ -37,8 +32,6 @@ class Desk:
                 state=lambda: STATE,
                 ready=lambda: self.reason,
                 metrics_text=lambda: b"# HELP jobs_total Jobs.\njobs_total 5.0\n",
-                openapi_yaml=YAML,
-                openapi_json=json.dumps(yaml.safe_load(YAML)),
                 auth=self.auth,
                 whom=self.whom,
             )
@@ -85,61 +78,6 @@ def test_metrics_are_handed_through(desk: Desk) -> None:
 
     assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8"
     assert answer.text.endswith("jobs_total 5.0\n")
-
-
-def test_the_document_is_served_in_both_forms(desk: Desk) -> None:
-    """YAML as it is kept, and the same as JSON (native HT8)."""
-    as_yaml, as_json = desk.http.get("/openapi.yaml"), desk.http.get("/openapi.json")
-
-    assert as_yaml.text == YAML
-    assert as_yaml.content_type == "application/yaml"
-    assert as_json.get_json() == yaml.safe_load(YAML)
-
-
-class Page(HTMLParser):
-    """Text of a page, and what it loads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.text = ""
-        self.loads: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("script", "link", "img", "iframe"):
-            self.loads.append(tag)
-
-
-@pytest.mark.parametrize("path", ["/swagger", "/docs"])
-def test_the_page_shows_every_operation(desk: Desk, path: str) -> None:
-    """200 for a known client's first step; complete, and nothing is loaded (native HT8)."""
-    answer = desk.http.get(path)
-    page = Page()
-    page.feed(answer.text)
-
-    assert answer.status_code == 200
-    assert answer.mimetype == "text/html"
-    assert page.loads == []
-    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
-    for name, methods in yaml.safe_load(YAML)["paths"].items():
-        for method in methods:
-            assert f"{method.upper()} {name} " in page.text
-
-
-def test_what_the_document_says_is_escaped() -> None:
-    """Text of the document is text, never markup."""
-    document = {
-        "info": {"title": "<b>", "version": "1"},
-        "paths": {"/x": {"get": {"summary": "<i>&", "responses": {"200": {"description": "<u>"}}}}},
-    }
-
-    page = ops.docs_page(document)
-
-    assert "&lt;b&gt;" in page
-    assert "&lt;i&gt;&amp;" in page
-    assert "<u>" not in page
 
 
 def test_a_ticket_stands_for_the_key() -> None:

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from stt.metrics import METRICS
 from stt_config import CLIENT_NAMES, table
+from tests.described import ASYNCAPI, OPENAPI
 from tests.live import ROOT, Hark, hark
 
 README = (ROOT / "README.md").read_text()
@@ -140,12 +140,12 @@ def test_every_make_target_named_is_there() -> None:
 
 
 def test_the_table_lists_every_endpoint() -> None:
-    """The paths of README.md, its older names included, are those of openapi.yaml."""
+    """The paths of README.md, its older names included, are those of both descriptions."""
     section = README.partition("## Endpoints")[2].partition("\n## ")[0]
     named = set(re.findall(r"[` ](/[\w/{}.]*)`", section))
-    described = yaml.safe_load((ROOT / "openapi.yaml").read_text())["paths"]
+    channels = {channel["address"] for channel in ASYNCAPI["channels"].values()}
 
-    assert named - {"/stt/stream"} == set(described)
+    assert named == set(OPENAPI["paths"]) | channels
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

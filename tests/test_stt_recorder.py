@@ -13,6 +13,7 @@ from stt.errors import EngineError, NotReady, Overloaded, QueueFull
 from stt.events import Kind, Window
 from stt.replies import Transcript
 from stt.store.table import open_store
+from stt_file import FileOptions
 from stt_ingest import JobQueue
 from stt_job import QueueOptions
 from stt_recorder import Recorder, RecorderOptions
@@ -270,7 +271,7 @@ def test_a_request_waits_for_room_no_longer_than_set() -> None:
         with pytest.raises(QueueFull):
             core.recorder.snapshot(T, "2", speech(1.0))
         with pytest.raises(QueueFull):
-            core.recorder.transcribe(speech(1.0), tenant=T)
+            core.recorder.transcribe([speech(1.0)], FileOptions(tenant=T))
         gate.set()
 
 
@@ -373,12 +374,8 @@ def test_a_file_is_transcribed_with_its_options() -> None:
     """The caller waits; language, task, prompt and word times reach the engine (UP1, UP2)."""
     with running() as core:
         said = core.recorder.transcribe(
-            np.concatenate([speech(1.0), silence(1.0), speech(2.0)]),
-            tenant=T,
-            language="de",
-            task="translate",
-            prompt="Hark",
-            word_times=False,
+            [speech(1.0), silence(1.0), speech(2.0)],
+            FileOptions(language="de", task="translate", prompt="Hark", word_times=False),
         )
 
         assert len(said.finals) == 2
@@ -396,7 +393,7 @@ def test_a_file_that_fails_tells_its_caller() -> None:
         raise EngineError("no memory")
 
     with running(FakeEngine(script)) as core, pytest.raises(EngineError, match="no memory"):
-        core.recorder.transcribe(speech(1.0), tenant=T)
+        core.recorder.transcribe([speech(1.0)], FileOptions(tenant=T))
 
 
 def test_live_speech_goes_before_files() -> None:
@@ -405,7 +402,7 @@ def test_live_speech_goes_before_files() -> None:
         core.recorder.snapshot(T, "running", speech(0.5))
         assert engine.wait_for(1)
         filed = threading.Thread(
-            target=core.recorder.transcribe, args=(speech(3.0),), kwargs={"tenant": T}
+            target=core.recorder.transcribe, args=([speech(3.0)], FileOptions(tenant=T))
         )
         filed.start()
         session = core.session()
@@ -436,7 +433,7 @@ def test_without_a_model_nothing_is_taken() -> None:
     with pytest.raises(NotReady):
         recorder.snapshot(T, "1", speech(1.0))
     with pytest.raises(NotReady):
-        recorder.transcribe(speech(1.0), tenant=T)
+        recorder.transcribe([speech(1.0)], FileOptions(tenant=T))
 
     assert (recorder.status(T, "1"), told) == (None, [])
     store.close()
@@ -518,7 +515,7 @@ def test_nothing_new_begins_while_the_load_is_too_high() -> None:
         closed.set()
 
         with pytest.raises(Overloaded) as file:
-            recorder.transcribe(speech(1.0), tenant=T)
+            recorder.transcribe([speech(1.0)], FileOptions(tenant=T))
         with pytest.raises(Overloaded):
             recorder.snapshot(T, "2", speech(1.0))
         recorder.snapshot(T, "1", speech(2.0))

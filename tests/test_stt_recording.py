@@ -12,11 +12,10 @@ from stt.engines.fake import FakeEngine, count_up
 from stt.errors import Dropped, EngineError, QueueFull, Superseded
 from stt.events import Kind, Samples, Window
 from stt.replies import Transcription
-from stt.speech.endpointing import EndpointingOptions
 from stt.speech.options import SpeechOptions
 from stt_ingest import JobQueue
 from stt_job import Admission, Job, QueueOptions
-from stt_recording import BLOCK, Recording, _digest, _for_recordings
+from stt_recording import BLOCK, Recording, _digest
 from stt_submission import batch_group
 from stt_workers import WorkerPool
 from tests.service import WAIT, Facts, held, lengths, running
@@ -29,10 +28,9 @@ def joined(*parts: Samples) -> Samples:
 
 
 def recording(queue: JobQueue, samples: Samples, **more: Any) -> Recording:
-    """A file's recording in a lane of its own."""
-    fields: dict[str, Any] = {"tenant": "t", "lane": ("file", "1"), "kind": Kind.BULK} | more
-    speech = SpeechOptions(kind=fields["kind"])
-    return Recording(samples, speech, queue=queue, observer=Facts(), **fields)
+    """A chunk's recording in a lane of its own."""
+    fields: dict[str, Any] = {"tenant": "t", "lane": ("http", "t", "1")} | more
+    return Recording(samples, SpeechOptions(), queue=queue, observer=Facts(), **fields)
 
 
 class Keeping(JobQueue):
@@ -71,20 +69,23 @@ def test_a_recording_is_heard_utterance_by_utterance() -> None:
         assert list(engine.batches) == [1, 1]
 
 
-@pytest.mark.parametrize("kind", [Kind.INTERIM, Kind.BULK])
-def test_a_recording_is_planned_as_what_the_engine_gets(kind: Kind) -> None:
+def test_a_recording_is_planned_as_what_the_engine_gets() -> None:
     """A posted chunk is displaced as an interim; its window is that of a final (QU7, REC-65)."""
     for final in ("consistent", "best"):
         queue = Keeping()
         options = SpeechOptions(final=final)  # type: ignore[arg-type]
-        fields: dict[str, Any] = {"tenant": "t", "lane": ("http", "t", "1"), "kind": kind}
+        fields: dict[str, Any] = {"tenant": "t", "lane": ("http", "t", "1")}
 
         Recording(speech(2), options, queue=queue, observer=Facts(), **fields).start()
 
         (job,) = queue.jobs
         window = job.window()
         assert window is not None
-        assert (job.kind, job.window_kind, window.kind) == (kind, Kind.FINAL, Kind.FINAL)
+        assert (job.kind, job.window_kind, window.kind) == (
+            Kind.INTERIM,
+            Kind.FINAL,
+            Kind.FINAL,
+        )
         assert job.group == batch_group(options, window.kind)
 
 
@@ -110,8 +111,8 @@ def test_a_long_recording_is_heard_in_blocks() -> None:
 
         engine = core.engine
         assert isinstance(engine, FakeEngine)
-        assert max(lengths(engine, Kind.BULK)) <= 30.0
-        assert sum(lengths(engine, Kind.BULK)) == pytest.approx(75.0, abs=1.0)
+        assert max(lengths(engine, Kind.FINAL)) <= 30.0
+        assert sum(lengths(engine, Kind.FINAL)) == pytest.approx(75.0, abs=1.0)
         assert said.finals[-1].end == pytest.approx(75.0, abs=0.2)
 
 
@@ -123,54 +124,7 @@ def test_a_full_queue_refuses_a_recording_before_it_has_begun() -> None:
     with pytest.raises(QueueFull):
         recording(queue, speech(1), lane="b").start()
 
-    assert queue.depth["ordered"] == 1
-
-
-def test_a_recording_that_has_begun_is_finished() -> None:
-    """Its further utterances are promised: a queue that is full meanwhile takes them (AD3)."""
-    with held(queue=QueueOptions(max_jobs=1)) as (core, engine, gate):
-        heard = recording(core.queue, joined(speech(1), silence(1), speech(1.5), silence(1)))
-        heard.start()
-        assert engine.wait_for(1)
-        other = recording(core.queue, speech(2), lane="other")
-        other.start()
-
-        gate.set()
-
-        assert len(result(heard).finals) == 2
-        assert result(other).text
-
-
-class AtOnce(JobQueue):
-    """A queue whose first job is done before `try_enqueue` has returned: the fastest worker."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(QueueOptions(max_jobs=1))
-        self.jobs: list[Job] = []
-
-    def try_enqueue(self, job: Job, *, wait: float = 0.0) -> Admission:
-        """Run the first job here and now; the others wait."""
-        self.jobs.append(job)
-        admission = super().try_enqueue(job, wait=wait)
-        if len(self.jobs) == 1:
-            (taken,) = self.take_batch(1)
-            window = taken.window()
-            assert window is not None
-            super().try_enqueue(Job("t", "x", Kind.BULK, lambda: None, lambda _: None, print))
-            taken.on_done(FakeEngine().transcribe([window])[0])
-            self.finish(taken)
-        return admission
-
-
-def test_a_fast_worker_finds_the_recording_begun() -> None:
-    """The second utterance is promised also when it comes before `start` returns (AD3)."""
-    queue = AtOnce()
-    heard = recording(queue, joined(speech(1), silence(1), speech(1), silence(1)))
-
-    heard.start()
-
-    assert [job.promised for job in queue.jobs] == [False, True]
-    assert not heard.result.done()
+    assert queue.depth["interim"] == 1
 
 
 def test_an_utterance_that_fails_fails_the_recording() -> None:
@@ -192,9 +146,9 @@ def test_an_utterance_that_fails_fails_the_recording() -> None:
 def test_a_displaced_recording_fails_with_the_reason() -> None:
     """Displaced by drop_oldest: `dropped`; by a newer one of its lane: superseded (QU7, QU2)."""
     queue = JobQueue(QueueOptions(max_jobs=1, overflow="drop_oldest"))
-    first = recording(queue, speech(1), kind=Kind.INTERIM, lane="a")
-    second = recording(queue, speech(1), kind=Kind.INTERIM, lane="b")
-    third = recording(queue, speech(2), kind=Kind.INTERIM, lane="b")
+    first = recording(queue, speech(1), lane="a")
+    second = recording(queue, speech(1), lane="b")
+    third = recording(queue, speech(2), lane="b")
 
     for heard in (first, second, third):
         heard.start()
@@ -262,7 +216,7 @@ def test_a_growing_recording_remembers_its_utterances() -> None:
 
         engine = core.engine
         assert isinstance(engine, FakeEngine)
-        assert len(lengths(engine, Kind.BULK)) == len(set(lengths(engine, Kind.BULK)))
+        assert len(lengths(engine, Kind.FINAL)) == len(set(lengths(engine, Kind.FINAL)))
         assert memory is not None
         assert len(memory) == 3
         assert texts[-1].startswith(texts[1])
@@ -272,10 +226,10 @@ def test_an_older_snapshot_gives_way_to_a_newer_one() -> None:
     """The next utterance of the older never takes the place of the newer's first (W25, QU2)."""
     audio = joined(speech(1), silence(1), speech(2), silence(1))
     with held() as (core, engine, gate):
-        older = recording(core.queue, audio, kind=Kind.INTERIM, lane="c")
+        older = recording(core.queue, audio, lane="c")
         older.start()
         assert engine.wait_for(1)
-        newer = recording(core.queue, speech(3), kind=Kind.INTERIM, lane="c")
+        newer = recording(core.queue, speech(3), lane="c")
         newer.start()  # `give_up` of the older one has not come yet
 
         gate.set()
@@ -283,19 +237,6 @@ def test_an_older_snapshot_gives_way_to_a_newer_one() -> None:
         with pytest.raises(Superseded):
             result(older)
         assert result(newer).text == "one two three four five six"
-
-
-def test_two_recordings_are_recognised_at_once() -> None:
-    """Two of three workers have one each, the third is for live speech; each gets its own text."""
-    with held(workers=3) as (core, engine, gate):
-        both = [recording(core.queue, speech(n), lane=str(n)) for n in (1, 2)]
-        for heard in both:
-            heard.start()
-        assert engine.wait_for(2)
-
-        gate.set()
-
-        assert [result(heard).text for heard in both] == ["one two", "one two three four"]
 
 
 def test_starting_waits_for_room_as_long_as_asked() -> None:
@@ -325,14 +266,3 @@ def test_audio_is_known_again_in_either_form() -> None:
 
     assert len(set(digests)) == 4
     assert digests[0] == _digest(Window(none, Kind.BULK, features=frames[0].copy()))
-
-
-def test_a_recording_ends_its_utterances_by_the_plain_silence() -> None:
-    """Its texts come after its ends: they cannot decide them, and nobody sees interims (REC-53)."""
-    live = SpeechOptions(endpointing=EndpointingOptions(silence=0.3, by_text=True), final="best")
-
-    options = _for_recordings(live)
-
-    assert options == SpeechOptions(
-        endpointing=EndpointingOptions(silence=0.3), final="best", interims=False
-    )

@@ -7,16 +7,19 @@ the file (runtime RT-60).
 from __future__ import annotations
 
 import io
+import logging
 import time
 from collections.abc import Iterator
 
 import numpy as np
 
-from stt.audio.frames import decoded_pieces
+from stt.audio.frames import CutShort, decoded_pieces
 from stt.audio.pcm import PcmDecoder
 from stt.audio.sniff import sniff
 from stt.errors import TooLarge, UndecodableAudio
 from stt.events import SAMPLE_RATE, Samples
+
+log = logging.getLogger("stt.audio")
 
 PCM_BYTES = 65_536  # of headerless PCM per step
 BLOCK = 15 * SAMPLE_RATE
@@ -72,7 +75,9 @@ def decoded_blocks(
     else:
         container = sniff(data)
         timeout = max(limits.seconds_left, 0.001)
-        pieces = decoded_pieces(io.BytesIO(container.data), container.name, open_timeout=timeout)
+        pieces = _as_far_as_it_goes(
+            decoded_pieces(io.BytesIO(container.data), container.name, timeout=timeout)
+        )
     for block in _blocks(pieces, limits):
         limits.pause()
         yield block
@@ -85,6 +90,14 @@ def _pcm_pieces(data: bytes, decoder: PcmDecoder) -> Iterator[Samples]:
     for start in range(0, len(data), PCM_BYTES):
         yield decoder.push(data[start : start + PCM_BYTES])
     yield decoder.flush()
+
+
+def _as_far_as_it_goes(pieces: Iterator[Samples]) -> Iterator[Samples]:
+    """The pieces up to where FFmpeg gives up: half a file is half the audio (F-21)."""
+    try:
+        yield from pieces
+    except CutShort as error:
+        log.debug("decoding ended early: %s", error)
 
 
 def _blocks(pieces: Iterator[Samples], limits: _Limits) -> Iterator[Samples]:

@@ -7,8 +7,8 @@ no address, whatever the bytes ask for (runtime RT-63).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from typing import IO, NoReturn
+from collections.abc import Callable, Iterator, Mapping
+from typing import NoReturn, Protocol
 
 import av
 import numpy as np
@@ -21,6 +21,7 @@ from stt.events import SAMPLE_RATE, Samples
 log = logging.getLogger("stt.audio")
 
 MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz, runtime RT-61
+SLICE = 65_536  # samples a channel
 _FORMATS: dict[str, tuple[str, float]] = {
     "u8": ("u1", 2.0**7),
     "s16": ("i2", 2.0**15),
@@ -33,29 +34,46 @@ _FORMATS: dict[str, tuple[str, float]] = {
 OPTIONS = {"protocol_whitelist": "none"}  # of FFmpeg, RT-63
 
 
+class CutShort(UndecodableAudio):
+    """FFmpeg gave up; what it decoded before has been handed out."""
+
+
+class Source(Protocol):
+    """What FFmpeg reads from: a file in memory, or a stream."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to so many bytes; b"" at the end."""
+
+
 def decoded_pieces(
-    source: IO[bytes], demuxer: str, *, open_timeout: float | None = None
+    source: Source,
+    demuxer: str,
+    *,
+    options: Mapping[str, str] | None = None,
+    buffer_size: int = 32_768,
+    timeout: float | None = None,
 ) -> Iterator[Samples]:
     """The first audio track as it is decoded, a piece for every packet: perhaps an empty one.
 
-    FFmpeg's errors end the audio where they are; ours are raised: UndecodableAudio where there is
-    no track, UnsupportedAudio (RT-61). ``open_timeout``: s to find the track in, and for each read.
+    Raises UndecodableAudio where there is no track, UnsupportedAudio (RT-61), and CutShort where
+    FFmpeg fails. ``options`` are FFmpeg's, ``timeout``: s to find the track in, and for each read.
     """
     try:
         with av.open(
             source,
             mode="r",
             format=demuxer,
-            options=OPTIONS,
+            options=OPTIONS | dict(options or {}),
             metadata_errors="ignore",
-            timeout=open_timeout,
+            buffer_size=buffer_size,
+            timeout=timeout,
             io_open=_refuse_to_open,
         ) as opened:
             yield from _pieces(_first_track(opened), opened)
     except STTError:
         raise
-    except Exception as error:  # PyAV raises many kinds; what was decoded before stays
-        log.debug("decoding ended early: %r", error)
+    except Exception as error:  # PyAV raises many kinds
+        raise CutShort(f"The audio cannot be decoded: {error}") from error
 
 
 def _refuse_to_open(url: str, flags: int, options: dict[str, str]) -> NoReturn:  # noqa: ARG001 - PyAV's signature
@@ -69,11 +87,12 @@ def _first_track(opened: av.container.InputContainer) -> av.AudioStream:
         raise UndecodableAudio("The file has no audio track.")
     track = opened.streams.audio[0]
     # A header that says 0 leaves it to the frames.
-    _check(track.channels or 1, track.rate or SAMPLE_RATE)
+    check_served(track.channels or 1, track.rate or SAMPLE_RATE)
     return track
 
 
-def _check(channels: int, rate: int) -> None:
+def check_served(channels: int, rate: int) -> None:
+    """Raises UnsupportedAudio for channels or a rate (Hz) beyond the limits (RT-61)."""
     if channels > MAX_CHANNELS:
         raise UnsupportedAudio(f"{channels} channels are not served; at most {MAX_CHANNELS} are.")
     if not MIN_RATE <= rate <= MAX_RATE:
@@ -81,30 +100,29 @@ def _check(channels: int, rate: int) -> None:
 
 
 def _pieces(track: av.AudioStream, opened: av.container.InputContainer) -> Iterator[Samples]:
-    """Decode, downmix and resample packet by packet; then what the resampler holds.
-
-    A packet that cannot be decoded is left out.
-    """
-    mono = _Mono()
+    """Decode, downmix and resample packet by packet; then what the resampler holds."""
+    mono = Mono()
     try:
         for packet in opened.demux(track):
-            yield mono.push(_frames(packet))
+            yield mono.push(decoded_frames(packet.decode))
     except STTError:
         raise
-    except Exception as error:  # also after FFmpeg gave up the tail belongs to what was decoded
-        log.debug("demuxing ended early: %r", error)
+    except Exception:
+        yield mono.flush()  # the tail belongs to what was decoded
+        raise
     yield mono.flush()
 
 
-def _frames(packet: av.Packet[av.AudioStream]) -> list[av.AudioFrame]:
+def decoded_frames(decode: Callable[[], list[av.AudioFrame]]) -> list[av.AudioFrame]:
+    """A packet's frames; none where it cannot be decoded."""
     try:
-        return packet.decode()
+        return decode()
     except av.error.InvalidDataError as error:
         log.debug("a packet cannot be decoded: %r", error)
         return []
 
 
-class _Mono:
+class Mono:
     """Frames of any layout and rate to 16 kHz mono. The rate may change between frames (E12)."""
 
     def __init__(self) -> None:
@@ -117,21 +135,24 @@ class _Mono:
         return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.float32), *parts])
 
     def _heard(self, frame: av.AudioFrame) -> Iterator[Samples]:
-        _check(frame.layout.nb_channels, frame.sample_rate)
+        check_served(frame.layout.nb_channels, frame.sample_rate)
         if frame.sample_rate != self._rate:
             yield self.flush()
             self._rate = frame.sample_rate
             self._resampler = None if self._rate == SAMPLE_RATE else Resampler(self._rate)
-        mono = _downmixed(frame)
-        yield self._resampler.push(mono) if self._resampler else mono
+        for mono in _downmixed(frame):
+            yield self._resampler.push(mono) if self._resampler else mono
 
     def flush(self) -> Samples:
         """The resampler's tail."""
         return self._resampler.flush() if self._resampler else np.zeros(0, np.float32)
 
 
-def _downmixed(frame: av.AudioFrame) -> Samples:
-    """(n,) float32, the mean of the frame's channels; NaN is 0 before it can spread (RT-64)."""
+def _downmixed(frame: av.AudioFrame) -> Iterator[Samples]:
+    """(n,) float32, the mean of the frame's channels; NaN is 0 before it can spread (RT-64).
+
+    A long frame comes in slices, for they take eight times its room.
+    """
     dtype, full_scale = _FORMATS[frame.format.packed.name]
     channels = frame.layout.nb_channels
     if frame.format.is_planar:
@@ -143,9 +164,10 @@ def _downmixed(frame: av.AudioFrame) -> Samples:
     else:
         values = np.frombuffer(memoryview(frame.planes[0]), dtype, frame.samples * channels)
         values = values.reshape(-1, channels).T
-    if dtype == "u1":
-        values = values - full_scale
-    with np.errstate(invalid="ignore"):  # a signalling NaN, which floats_to_samples takes away
-        values = values / full_scale
-    mean: Samples = floats_to_samples(values).mean(axis=0, dtype=np.float32)
-    return mean
+    for start in range(0, frame.samples, SLICE):
+        part = values[:, start : start + SLICE]
+        if dtype == "u1":
+            part = part - full_scale
+        with np.errstate(invalid="ignore"):  # a signalling NaN, which floats_to_samples takes away
+            part = part / full_scale
+        yield floats_to_samples(part).mean(axis=0, dtype=np.float32)

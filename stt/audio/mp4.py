@@ -21,12 +21,25 @@ _TABLES = re.compile(rb"stsz|stz2|stts|trun|cmov")
 
 def check_tables(data: bytes) -> None:
     """Raises UndecodableAudio for tables that claim too much, or hide by being compressed."""
+    check_claim(claimed(data))
+
+
+def claimed(data: bytes) -> int:
+    """The samples that all tables claim, in a file or some of its boxes.
+
+    Raises UndecodableAudio where tables hide by being compressed.
+    """
     tables = list(_tables(data))
     if any(kind == b"cmov" for kind, _ in tables):
         raise UndecodableAudio("The tables of the MP4 file are compressed.")
     if _is_plain_pcm(data, tables):
-        return
-    if sum(_claim(kind, data, at) for kind, at in tables) > MAX_CLAIMED:
+        return 0
+    return sum(_claim(kind, data, at) for kind, at in tables)
+
+
+def check_claim(samples: int) -> None:
+    """Raises UndecodableAudio above `MAX_CLAIMED`."""
+    if samples > MAX_CLAIMED:
         raise UndecodableAudio(f"The MP4 file claims more than {MAX_CLAIMED} packets.")
 
 

@@ -39,6 +39,7 @@ def _service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hark]:
         "STT_WS_PING_INTERVAL_S": "0.5",
         "STT_MAX_SESSIONS": "40",
         "STT_MAX_CONTENT_LENGTH": str(4 * MB),
+        "STT_MAX_UPLOAD_BYTES": str(4 * MB),
         "STT_MAX_AUDIO_S": "60",
     }
     with hark(tmp_path_factory.mktemp("faults"), **FAST, **settings) as service:

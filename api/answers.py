@@ -1,0 +1,123 @@
+"""How an answer reads: the shape of an error by its door, request ids, when to try again.
+
+The one translation of errors to JSON. Below ``/v1/`` are other people's clients: OpenAI's shape,
+unless a door has its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Flask, Response, current_app, g, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from stt.errors import BadInput, STTError
+from stt.formats import openai_error
+
+log = logging.getLogger("stt.gate")
+
+Shape = Callable[[int, str, str | None, str | None], Mapping[str, Any]]
+"""The body of an error: status, message, code, the field at fault. It may ask `request_id`."""
+
+FOREIGN = "/v1/"
+"""Where other people's clients come in: their shape of errors (HT3), and request ids (OF23)."""
+SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+RETRIED = (408, 409, 425, 429)
+"""Of the refusals below 500, those after which trying again can help (client OE2)."""
+RETRY_S = 2  # where nobody knows better
+SHAPES = "hark_shapes"  # where the Flask app keeps them
+
+
+class UpgradeRequired(BadInput):
+    """A WebSocket version other than 13 (RFC 6455, section 4.4)."""
+
+    code = "upgrade_required"
+    status = 426
+
+
+def install_answers(app: Flask, shapes: Mapping[str, Shape]) -> None:
+    """Have every answer of ``app`` read as it should; first of all that is done to a request.
+
+    ``shapes``: how errors read below a path, where it is neither OpenAI's shape nor ours.
+    """
+    app.extensions[SHAPES] = dict(shapes)
+
+    @app.before_request
+    def _name() -> None:
+        if _is_foreign():
+            g.request_id = _request_id()
+
+    app.after_request(_dress_foreign)
+    app.register_error_handler(STTError, _say_error)
+    app.register_error_handler(HTTPException, _say_http_error)
+
+
+def request_id() -> str:
+    """Of the current request, where other people's clients come in; else empty."""
+    return str(g.get("request_id", ""))
+
+
+def _is_foreign() -> bool:
+    return request.path.startswith(FOREIGN) or request.path == FOREIGN.rstrip("/")
+
+
+def _request_id() -> str:
+    """The client's own, if it can stand in a log, else a new one (OF23)."""
+    given = request.headers.get("X-Request-Id", "")
+    return given if SANE_ID.fullmatch(given) else str(uuid.uuid4())
+
+
+def _dress_foreign(response: Response) -> Response:
+    """Request id, and whether the SDK's own retries can help (client OF23, OE2)."""
+    if not _is_foreign():
+        return response
+    known, status = request_id(), response.status_code
+    response.headers["X-Request-Id"] = known
+    if status in (429, 503):
+        response.headers.setdefault("Retry-After", str(RETRY_S))
+    elif 400 <= status < 500 and status not in RETRIED:
+        response.headers["X-Should-Retry"] = "false"
+    log.info("%s %s: %d, request_id=%s", request.method, request.path, status, known)
+    return response
+
+
+def _say_error(error: STTError) -> Response:
+    """The JSON answer to any error Hark knows by name."""
+    response = _body(error.status, error.message, error.code, error.param)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, UpgradeRequired):
+        response.headers["Sec-WebSocket-Version"] = "13"
+    return response
+
+
+def _say_http_error(error: HTTPException) -> Response:
+    """404, 405, 500 and their like as JSON (native HT2 to HT4); keeps Allow and other headers."""
+    status = error.code or 500
+    response = _body(status, error.description or error.name, None)
+    for name, value in error.get_headers(request.environ):
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+def _body(status: int, message: str, code: str | None, param: str | None = None) -> Response:
+    """The body in the shape of its door: its own, OpenAI's under /v1/ (HT3), else the older one."""
+    shapes: Mapping[str, Shape] = current_app.extensions[SHAPES]
+    shape = next((shape for path, shape in shapes.items() if request.path.startswith(path)), None)
+    if shape is not None:
+        response = jsonify(shape(status, message, code, param))
+    elif _is_foreign():
+        response = jsonify(openai_error(status, message, code, param=param))
+    elif code is None:
+        response = jsonify(message=message)
+    else:
+        response = jsonify(error=message, code=code)
+    response.status_code = status
+    return response

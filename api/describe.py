@@ -1,0 +1,57 @@
+"""What the API says of itself: both documents for machines, and one page for people.
+
+The page is written from the documents, in one piece: no script, nothing from anywhere else, so it
+works offline and under the Content-Security-Policy of the gate. Knows nothing about speech.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import yaml
+from flask import Blueprint, Response, render_template
+
+from stt.manual import manual
+
+YAML_TYPE = "application/yaml"  # RFC 9512
+
+
+def blueprint(openapi_yaml: str, asyncapi_yaml: str) -> Blueprint:
+    """The routes of the documents and of the page, at /docs and at /swagger.
+
+    The documents are those at the root of the project, served as they are kept.
+    """
+    door = Blueprint("describe", __name__, template_folder="templates")
+    openapi, asyncapi = yaml.safe_load(openapi_yaml), yaml.safe_load(asyncapi_yaml)
+
+    @cache
+    def page() -> str:
+        """Written when somebody asks first; any thread may."""
+        return render_template("docs.html", manual=manual(openapi, asyncapi))
+
+    def serve(path: str, body: str, content_type: str) -> None:
+        door.add_url_rule(
+            path,
+            path.replace(".", "_").strip("/"),
+            lambda: _fresh(Response(body, content_type=content_type)),
+        )
+
+    serve("/openapi.yaml", openapi_yaml, YAML_TYPE)
+    serve("/asyncapi.yaml", asyncapi_yaml, YAML_TYPE)
+    serve("/openapi.json", json.dumps(openapi), "application/json")
+    serve("/asyncapi.json", json.dumps(asyncapi), "application/json")
+
+    @door.get("/swagger")
+    @door.get("/docs", endpoint="docs")
+    def swagger() -> Response:
+        """A known client's first step needs 200 here (HT8)."""
+        return _fresh(Response(page(), content_type="text/html; charset=utf-8"))
+
+    return door
+
+
+def _fresh(response: Response) -> Response:
+    """Not to be kept by any cache (HT5): the next start may say something else."""
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,241 @@
+"""Tests that asyncapi.yaml tells what is said on the WebSockets (AG9, RT-110)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+
+from app import create_app
+from stt import replies
+from stt.errors import STTError
+from stt.events import Word
+from stt.ids import MAX_HINT
+from stt.protocols.base import Command
+from stt.protocols.native import NativeOptions, NativeProtocol
+from stt.protocols.native_query import NativeQuery, read_query
+from stt_config import Settings
+from tests.described import ASYNCAPI, ROOT, Described, check, complaint, every_message, found
+from tests.test_docs_protocol import lines, reply_to, table
+
+NATIVE = "/stt/stream"
+MESSAGES = list(every_message())
+JSON = [(address, item) for address, item in MESSAGES if item.is_json]
+EXAMPLES = [
+    pytest.param(address, item, example["payload"], id=f"{address}-{item.key}-{example['name']}")
+    for address, item in JSON
+    for example in item.message["examples"]
+]
+TRANSCRIPT = replies.Transcript(
+    "1", "a", " b", start=0.0, end=1.0, words=(Word("a", 0.0, 0.5, 0.9),), language="en",
+    warning="odd_length", seq=1,
+)  # fmt: skip
+EVERY_REPLY: tuple[replies.Reply, ...] = (
+    replies.Opened("s", "0000", 2**21, 16000, "linear16"),
+    replies.Usage(1.0, 0.5),
+    TRANSCRIPT,
+    replies.ChunkOpened("1", 2),
+    replies.Speech("1", True, 0.5, 3),
+    replies.Speech("1", False, 1.5, 4),
+    replies.Silence(5),
+    replies.Pong(),
+    replies.Pong(7),
+    replies.Pong("a"),
+    replies.Problem("bad_json", "no", None),
+    replies.Degraded(True, 6),
+)
+
+
+def references(node: Any) -> Iterator[str]:
+    """Every `$ref` in a document."""
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for below in node.values():
+            yield from references(below)
+    elif isinstance(node, list):
+        for below in node:
+            yield from references(below)
+
+
+def test_every_websocket_route_is_a_channel_and_the_other_way_round() -> None:
+    """The document has exactly the WebSocket paths of the service (AG9)."""
+    app = create_app(Settings(store="memory:", engine="fake"))
+    try:
+        routes = {rule.rule for rule in app.url_map.iter_rules() if rule.websocket}
+    finally:
+        app.extensions["hark"].close()
+
+    assert routes == {channel["address"] for channel in ASYNCAPI["channels"].values()}
+
+
+def test_every_reference_leads_somewhere() -> None:
+    """No `$ref` is dangling."""
+    for reference in set(references(ASYNCAPI)):
+        assert found(ASYNCAPI, reference) is not None
+
+
+def test_every_message_has_a_side() -> None:
+    """Each message of a channel is said by the client, by the server or by both."""
+    for key, channel in ASYNCAPI["channels"].items():
+        said = {item.key for address, item in MESSAGES if address == channel["address"]}
+        assert said == set(channel["messages"]), key
+
+
+@pytest.mark.parametrize(
+    ("address", "item"), MESSAGES, ids=[f"{address}-{item.key}" for address, item in MESSAGES]
+)
+def test_every_message_is_documented(address: str, item: Described) -> None:
+    """A title, a sentence, and an example where it is JSON."""
+    assert item.message["title"]
+    assert item.message["summary"]
+    assert item.message.get("examples") or not item.is_json
+
+
+@pytest.mark.parametrize(("address", "item", "payload"), EXAMPLES)
+def test_examples_fit_their_schemas(address: str, item: Described, payload: dict[str, Any]) -> None:
+    """Each example fits the schema it stands under, and no other message of its side first."""
+    assert complaint(ASYNCAPI, item.message["payload"], payload) is None
+    assert check(address, payload, side=item.side) == item.key
+
+
+def test_what_is_not_described_is_refused() -> None:
+    """The check fails for an unknown type, a key too many and a key too few."""
+    pong = {"type": "pong", "session_id": "s"}
+    assert check(NATIVE, pong) == "pong"
+
+    for wrong in ({"type": "pang"}, {**pong, "text": "?"}, {"type": "pong"}, {}):
+        with pytest.raises(AssertionError, match="is not in asyncapi"):
+            check(NATIVE, wrong)
+
+
+# /stt/stream against its codec.
+
+
+def test_every_reply_is_described() -> None:
+    """Each kind of reply, encoded, is a message of the document; each message is some reply."""
+    assert {type(reply) for reply in EVERY_REPLY} == set(get_args(replies.Reply))
+    said = set()
+
+    for text_delta in (False, True):
+        codec = NativeProtocol("s", NativeOptions(words="interim", text_delta=text_delta))
+        for reply in (*EVERY_REPLY, *ends()):
+            said.add(check(NATIVE, json.loads(codec.encode(reply))))
+
+    assert said == {item.key for at, item in MESSAGES if at == NATIVE and item.side == "server"}
+
+
+def ends() -> Iterator[replies.Transcript]:
+    """Ends of utterances and finals, with every key that they can have."""
+    common = {"committed": "a b", "start": 0.0, "end": 1.0, "language": "en", "seq": 2}
+    words = (Word("a"), Word("b", 0.5, 1.0, 0.5))
+    yield replies.Transcript(
+        "1", speech_final=True, revised=True, latency_s=0.3, words=words, warning="odd_length",
+        **common,
+    )  # fmt: skip
+    yield replies.Transcript(
+        "1", is_final=True, speech_final=True, revised=True, latency_s=0.3, words=words,
+        timed_out=True, warning="odd_length", usage=replies.Usage(1.0, 0.5), **common,
+    )  # fmt: skip
+    for reason in ("unknown", "silence", "filtered"):
+        yield replies.Transcript("2", "", is_final=True, seq=3, reason=reason)
+
+
+def test_no_message_allows_more_than_the_code_says() -> None:
+    """Each key of a server message can occur: no schema is wider than the codec."""
+    shown: dict[str, set[str]] = {}
+    for text_delta in (False, True):
+        codec = NativeProtocol("s", NativeOptions(words="interim", text_delta=text_delta))
+        for reply in (*EVERY_REPLY, *ends()):
+            message = json.loads(codec.encode(reply))
+            shown.setdefault(check(NATIVE, message), set()).update(message)
+
+    for address, item in MESSAGES:
+        if address == NATIVE and item.side == "server":
+            assert shown[item.key] == set(item.message["payload"]["properties"]), item.key
+            assert item.message["payload"]["additionalProperties"] is False
+
+
+def test_client_examples_are_commands() -> None:
+    """Each example of a client's message is understood, and every command has one."""
+    meant = {
+        type(NativeProtocol("s", NativeOptions()).decode(json.dumps(example["payload"])))
+        for address, item in JSON
+        if (address, item.side) == (NATIVE, "client")
+        for example in item.message["examples"]
+    }
+
+    assert meant == set(get_args(Command))
+
+
+@pytest.mark.parametrize("message", [message for _, message in lines("server")])
+def test_the_examples_of_the_manual_are_described(message: str) -> None:
+    """docs/protocol.md and asyncapi.yaml tell of the same messages."""
+    shown = json.loads(message)
+
+    key = check(NATIVE, shown)
+
+    assert isinstance(reply_to(shown, {}), get_args(replies.Reply)), key
+
+
+def test_the_query_is_that_of_the_code() -> None:
+    """The parameters that `read_query` asks for and the ticket, with their defaults (S1)."""
+    asked: set[str] = set()
+
+    class Empty(dict[str, str]):
+        def get(self, name: str, default: Any = None) -> Any:
+            asked.add(name)
+            return default
+
+    read_query(Empty(), frozenset())
+    described = ASYNCAPI["channels"]["stream"]["bindings"]["ws"]["query"]["properties"]
+
+    assert set(described) == asked | {"ticket"}
+    for name in ("tenant_id", "sample_rate", "encoding"):
+        assert described[name]["default"] == getattr(NativeQuery(), name)
+    for name in ("prompt", "hotwords"):
+        assert described[name]["maxLength"] == MAX_HINT
+
+
+def query_values() -> Iterator[tuple[str, str]]:
+    """Every value that the query's lists name."""
+    query = ASYNCAPI["channels"]["stream"]["bindings"]["ws"]["query"]["properties"]
+    for name, schema in query.items():
+        full = {**found(ASYNCAPI, schema["$ref"]), **schema} if "$ref" in schema else schema
+        yield from ((name, str(value)) for value in full.get("enum", ()))
+
+
+@pytest.mark.parametrize(("name", "value"), list(query_values()))
+def test_listed_values_of_the_query_are_taken(name: str, value: str) -> None:
+    """Each is accepted, and something else in its place is not."""
+    read_query({name: value}, frozenset())
+
+    with pytest.raises(STTError, match=name):
+        read_query({name: "something else"}, frozenset())
+
+
+def test_the_errors_are_those_a_session_can_say() -> None:
+    """The codes that docs/protocol.md does not call unsent on the WebSocket."""
+    rows = table("## Errors")
+    errors = ASYNCAPI["channels"]["stream"]["messages"]["error"]["payload"]["properties"]
+
+    said = {code for code, cells in rows.items() if cells[1] != "not sent"}
+
+    assert set(errors["code"]["enum"]) == said
+
+
+def test_the_close_codes_are_those_of_the_manual() -> None:
+    """The same numbers as in the table of docs/protocol.md."""
+    described = set(ASYNCAPI["channels"]["stream"]["x-close-codes"])
+
+    assert described == {code for code in table("## Close codes") if re.fullmatch(r"\d+", code)}
+
+
+def test_the_version_is_that_of_the_service() -> None:
+    """One version, in both documents and in the changelog."""
+    version = ASYNCAPI["info"]["version"]
+
+    assert f"## {version} " in (ROOT / "CHANGELOG.md").read_text()

@@ -1,0 +1,87 @@
+"""Bodies of files: what is counted while they are read."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
+
+from api.files.body import form_body, raw_body
+from stt.errors import BadField, QueueFull, UnsupportedAudio
+
+
+def request(*, chunked: bool = False, **options: Any) -> Any:
+    """A POST, with or without a length."""
+    environ = EnvironBuilder(method="POST", **options).get_environ()
+    if chunked:
+        environ |= {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}
+    return Request(environ)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_raw_body_is_counted(chunked: bool) -> None:
+    """All of it, the part that was read before included (OF13, RT-65)."""
+    held: list[int] = []
+    asked = request(data=b"0123456789", chunked=chunked)
+    begun = asked.stream.read(4)
+
+    assert raw_body(asked, begun, held.append) == b"0123456789"
+    assert sum(held) == 10
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_form_is_counted(chunked: bool) -> None:
+    """Its fields, too: every byte that is kept (OF13, RT-65)."""
+    held: list[int] = []
+    data = {"file": (io.BytesIO(b"RIFF" * 50_000), "a"), "prompt": "x" * 500}
+
+    file, fields = form_body(request(data=data, chunked=chunked), held.append)
+
+    assert file == b"RIFF" * 50_000
+    assert fields["prompt"] == "x" * 500
+    assert sum(held) > 200_500
+
+
+def test_a_body_that_does_not_fit_is_not_read() -> None:
+    """Its length is counted first (F-17)."""
+
+    def hold(_: int) -> None:
+        raise QueueFull
+
+    asked = request(data=b"0123456789")
+
+    with pytest.raises(QueueFull):
+        raw_body(asked, b"", hold)
+    assert asked.stream.read() == b"0123456789"
+
+
+def test_a_body_without_a_length_is_read_no_further_than_it_fits() -> None:
+    """OF13, F-17: what comes is counted as it comes."""
+    held: list[int] = []
+
+    def hold(size: int) -> None:
+        held.append(size)
+        if sum(held) > 100_000:
+            raise QueueFull
+
+    with pytest.raises(QueueFull):
+        form_body(request(data={"file": (io.BytesIO(bytes(400_000)), "a")}, chunked=True), hold)
+    assert sum(held) < 250_000
+
+
+def test_a_field_that_comes_as_a_file_is_named() -> None:
+    """OE1: it would be overlooked otherwise."""
+    data = {"file": (io.BytesIO(b"RIFF"), "a"), "language": (io.BytesIO(b"de"), "b")}
+
+    with pytest.raises(BadField) as refusal:
+        form_body(request(data=data), lambda _: None, fields={"language"})
+    assert refusal.value.param == "language"
+
+
+def test_another_body_is_named() -> None:
+    """OE3: 415 says what it was."""
+    with pytest.raises(UnsupportedAudio, match="not application/json"):
+        form_body(request(json={}), lambda _: None)
