@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from deepgram import DeepgramClient
@@ -26,7 +26,7 @@ from tests_clients.strict import strictly
 
 LIMIT = 30.0  # s; a deadline for what is waited for
 MESSAGES = {
-    member.model_fields["type"].default: member for member in V1SocketClientResponse.__args__
+    member.model_fields["type"].default: member for member in get_args(V1SocketClientResponse)
 }
 RAW = {"model": "nova-3", "encoding": "linear16", "sample_rate": "16000"}
 
@@ -179,14 +179,9 @@ def test_a_container_needs_no_encoding(hark: Service) -> None:
 
 def test_options_that_are_not_served_refuse_nothing(counting: Service) -> None:
     """DG2: everything that the package can ask for."""
-    asked = {
-        "diarize": "true",
-        "redact": ["pci"],
-        "replace": ["a:b"],
-        "tag": ["x"],
-        "numerals": "true",
-    }
-    with live(counting, **RAW, **asked, keyterm=["Hark"], language="en-US") as heard:  # type: ignore[arg-type]
+    switches = {"diarize": "true", "numerals": "true", "multichannel": "false"}
+    lists = {"keyterm": ["Hark"], "redact": ["pci"], "replace": ["a:b"], "tag": ["x"]}
+    with live(counting, **RAW, **switches, **lists, language="en-US") as heard:
         heard.send(said(1.0))
 
     assert heard.finals()

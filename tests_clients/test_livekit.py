@@ -194,5 +194,5 @@ async def test_a_wrong_key_ends_the_stream(locked: Service, plugin: Any) -> None
     with pytest.raises((APIStatusError, WSServerHandshakeError)) as refused:
         await spoken(stt, bytes(2 * RATE), finals=1)
 
-    told = refused.value
+    told: Any = refused.value
     assert (told.status_code if isinstance(told, APIStatusError) else told.status) == 401

@@ -30,7 +30,8 @@ EVENTS = by_type(TranscriptionStreamEvent)
 
 @pytest.fixture(name="client", scope="module")
 def _client(hark: Service) -> OpenAI:
-    return defined("openai", hark)["client"]
+    client: OpenAI = defined("openai", hark)["client"]
+    return client
 
 
 def transcribed(client: OpenAI, **fields: Any) -> Any:
