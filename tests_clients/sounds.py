@@ -17,6 +17,7 @@ from tests_clients.service import ROOT
 AUDIO = ROOT / "tests" / "audio"
 HELLO = AUDIO / "en_hello.flac"
 """Two utterances: "Hello world." and "Testing, one, two, three."."""
+SPOKEN = 3.9  # s; where its last word ends
 HELLO_WORDS = ["hello", "world", "testing", "one", "two", "three"]
 RATE = 16_000  # Hz, of what tests/speech.py makes
 PIECE = 0.05  # s of audio in one message

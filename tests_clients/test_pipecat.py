@@ -25,9 +25,12 @@ from pipecat.workers.runner import WorkerRunner
 
 from tests_clients.printed import defined
 from tests_clients.service import KEY, Service
-from tests_clients.sounds import HELLO_WORDS, RATE, hello, paced, words
+from tests_clients.sounds import HELLO_WORDS, RATE, SPOKEN, hello, paced, words
 
 LIMIT = 30.0  # s; a deadline for what is waited for
+STOP = 0.2  # s of silence after which Pipecat's voice detector tells the end
+SAID = hello()[: 2 * round((SPOKEN + STOP) * RATE)]
+"""The clip up to where that is told: before the server has seen an end of its own."""
 
 
 class Sink(FrameProcessor):
@@ -93,7 +96,7 @@ async def spoken(stt: Any, *, detect: bool = True) -> Sink:
         await started.wait()
         if detect:
             await worker.queue_frame(VADUserStartedSpeakingFrame())
-        async for piece in paced(hello(after=0.3 if detect else 3.0)):
+        async for piece in paced(SAID if detect else hello(after=3.0)):
             await worker.queue_frame(InputAudioRawFrame(piece, RATE, 1))
         if detect:
             await worker.queue_frame(VADUserStoppedSpeakingFrame())
