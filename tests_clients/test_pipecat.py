@@ -100,15 +100,16 @@ async def spoken(stt: Any, *, detect: bool = True) -> Sink:
             await worker.queue_frame(InputAudioRawFrame(piece, RATE, 1))
         if detect:
             await worker.queue_frame(VADUserStoppedSpeakingFrame())
-        try:
-            await asyncio.wait_for(sink.heard(HELLO_WORDS), LIMIT / 2)
-        finally:
-            await worker.queue_frame(EndFrame())
+        await sink.heard(HELLO_WORDS)
 
     runner = WorkerRunner(handle_sigint=False)
     await runner.add_workers(worker)
-    async with asyncio.timeout(LIMIT):
-        await asyncio.gather(runner.run(), speak())
+    running = asyncio.create_task(runner.run())
+    try:
+        await asyncio.wait_for(speak(), LIMIT)
+    finally:
+        await worker.queue_frame(EndFrame())
+        await asyncio.wait_for(running, LIMIT)
     assert not source.errors, source.errors
     return sink
 
