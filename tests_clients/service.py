@@ -65,15 +65,13 @@ def service(folder: Path, **settings: str) -> Iterator[Service]:
 
 
 @contextmanager
-def program(
-    running: Service, module: str, *arguments: str, **settings: str
-) -> Iterator[subprocess.Popen[str]]:
+def program(running: Service, module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run a module of the project beside the service; its log goes to the same file."""
     with running.log.open("a") as output:
         process = subprocess.Popen(
             [str(PYTHON), "-m", module, *arguments],
             cwd=ROOT,
-            env=running.environment | settings,
+            env=running.environment,
             stdout=output,
             stderr=output,
             text=True,
