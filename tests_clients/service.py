@@ -59,13 +59,15 @@ def service(folder: Path, **settings: str) -> Iterator[Service]:
     store = f"sqlite:///{folder}/hark.db"
     environment = kept | {"STT_PORT": str(port), "STT_STORE": store} | settings
     running = Service(port, log, environment)
-    with program(running, "gunicorn", "-c", "gunicorn.conf.py") as process:
+    with program(running, "gunicorn", "-c", "gunicorn.conf.py", stop=signal.SIGQUIT) as process:
         await_ready(running, process)
         yield running
 
 
 @contextmanager
-def program(running: Service, module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def program(
+    running: Service, module: str, *arguments: str, stop: signal.Signals = signal.SIGTERM
+) -> Iterator[subprocess.Popen[str]]:
     """Run a module of the project beside the service; its log goes to the same file."""
     with running.log.open("a") as output:
         process = subprocess.Popen(
@@ -81,11 +83,11 @@ def program(running: Service, module: str, *arguments: str) -> Iterator[subproce
         yield process
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGQUIT)
+            process.send_signal(stop)
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
                 process.wait(10)
 
 
