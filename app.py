@@ -11,14 +11,28 @@ import logging
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from flask import Flask
 
 import stt_websocket
-from api import access, describe, gate, legacy, openai, ops, page, sessions, transcripts, uploads
+from api import (
+    access,
+    deepgram,
+    describe,
+    gate,
+    legacy,
+    openai,
+    ops,
+    page,
+    sessions,
+    transcripts,
+    uploads,
+)
 from api.files.room import FileLimits, Files
 from dialects.base import DoorOptions
+from dialects.deepgram import DeepgramDialect
 from dialects.native import NativeDialect
 from session_manager import ManagerOptions, SessionManager
 from streaming_ws import blueprint as streaming
@@ -214,17 +228,22 @@ def _open_gate(
         most_sockets=settings.max_sessions,
         max_body_bytes=settings.max_content_length,
         authenticate=access.asking(auth),
-        larger=dict.fromkeys(("/transcribe", *openai.FILE_PATHS), settings.max_upload_bytes),
+        larger=dict.fromkeys(
+            ("/transcribe", *openai.FILE_PATHS, deepgram.PATH), settings.max_upload_bytes
+        ),
+        shapes={deepgram.PATH: deepgram.shape},
     )
     access.count_refusals(app, metrics.connect)
+    socket = stt_websocket.SocketOptions(
+        max_message_bytes=settings.max_message_bytes,
+        ping_interval=settings.ws_ping_interval_s,
+        send_deadline=settings.ws_send_timeout_s,
+    )
     stt_websocket.install(
         app,
         {
-            "/stt/stream": stt_websocket.SocketOptions(
-                max_message_bytes=settings.max_message_bytes,
-                ping_interval=settings.ws_ping_interval_s,
-                send_deadline=settings.ws_send_timeout_s,
-            )
+            "/stt/stream": socket,
+            "/v1/listen": replace(socket, subprotocols=("token", "bearer")),
         },
     )
 
@@ -250,6 +269,7 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
     auth = Authenticator(settings.api_keys, clock=time.monotonic)
     sources = Sources(ttl=settings.session_ttl_s, clock=time.monotonic)
     _open_gate(app, settings, service, metrics, auth)
+    options = _door_options(settings)
     files = _files(settings, service)
     began = int(time.time())
 
@@ -259,7 +279,7 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
     for door in (
         streaming(
             service.manager,
-            [NativeDialect(_door_options(settings))],
+            [NativeDialect(options), DeepgramDialect(options)],
             lambda: service.abilities,
             metrics,
         ),
@@ -270,6 +290,7 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
             reject_status=settings.reject_status,
             max_json_bytes=settings.max_content_length,
         ),
+        deepgram.blueprint(files),
         openai.blueprint(files, served, strict=settings.strict_model),
         transcripts.blueprint(service.store, service.recorder, access.whom, sources),
         sessions.blueprint(access.whom, sources),

@@ -23,6 +23,11 @@ class SessionOptions:
     speech: SpeechOptions = field(default_factory=SpeechOptions)
     sample_rate: int = SAMPLE_RATE
     encoding: str = "linear16"
+    channels: int = 1
+    channel: int | None = None
+    """The one of these that is heard, from 0; None: their mean."""
+    container: str | None = None
+    """What the client sends, where that is decoded before the session hears it (``stt_intake``)."""
     auto_chunk: bool = False
     """The server mints a chunk per utterance (native W33)."""
     vad_events: bool = False

@@ -32,6 +32,8 @@ class Pause:
     """It ends with the pause."""
     answered: bool = False
     """A transcript has told the client already."""
+    last: bool = False
+    """What is said now is the last before it."""
     at: float = 0.0
     """How much audio had come."""
 
@@ -232,7 +234,9 @@ class Track:
 
 
 def _decoder(audio: AudioFormat) -> PcmDecoder:
-    return PcmDecoder(audio.encoding, audio.sample_rate)
+    return PcmDecoder(
+        audio.encoding, audio.sample_rate, channels=audio.channels, channel=audio.channel
+    )
 
 
 class Tracks:

@@ -6,7 +6,6 @@ Translates what HTTP carries (headers, subprotocols, the query) for `stt.auth`, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from flask import Flask, Request, Response, g, request
 
@@ -74,15 +73,9 @@ def count_refusals(app: Flask, count: Callable[[str], None]) -> None:
 
     @app.after_request
     def _count(response: Response) -> Response:
-        if _is_handshake(request) and response.status_code >= 400 and response.is_json:
-            count(_code(response.get_json()))
+        if _is_handshake(request) and response.status_code >= 400:
+            count(str(g.get("error_code")))  # bodies have it in one shape or another
         return response
-
-
-def _code(body: Any) -> str:
-    """The code of an error, in our shape or in OpenAI's."""
-    error = body.get("error")
-    return str(error.get("code") if isinstance(error, dict) else body.get("code"))
 
 
 def _is_handshake(asked: Request) -> bool:

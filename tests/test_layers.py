@@ -29,7 +29,7 @@ FLOOR_0 = (
 )  # fmt: skip
 RUNTIME = (
     "session_manager", "stt_batches", "stt_chunks", "stt_dispatch", "stt_file", "stt_ingest",
-    "stt_job", "stt_load", "stt_metering", "stt_order", "stt_outbox", "stt_recorder",
+    "stt_intake", "stt_job", "stt_load", "stt_metering", "stt_order", "stt_outbox", "stt_recorder",
     "stt_recording", "stt_session",
     "stt_stall", "stt_submission", "stt_surroundings", "stt_tenants", "stt_timers", "stt_track",
     "stt_voice",
@@ -58,6 +58,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "stt_batches": (*FLOOR_0, "stt_job"),
     "stt_order": (*FLOOR_0, "stt_job", "stt_batches", "stt_tenants"),
     "stt_ingest": (*FLOOR_0, "stt_job", "stt_batches", "stt_order"),  # AL4
+    "stt_intake": (*FLOOR_0, "stt.protocols.base"),
     "stt_load": (*FLOOR_0, "stt_job", "stt_batches"),
     "stt_workers": (*FLOOR_0, "stt_ingest", "stt_job", "stt.engines.base"),  # AL5
     "stt_surroundings": (

@@ -33,8 +33,9 @@ def samples_to_pcm16(samples: Samples) -> bytes:
 
 def floats_to_samples(values: NDArray[np.floating]) -> Samples:
     """Foreign floats to samples: NaN and infinite become 0, the rest is clipped (RT-64)."""
-    finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    samples: Samples = np.clip(finite, -1.0, 1.0).astype(np.float32, copy=False)
+    if not np.isfinite(values).all():
+        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    samples: Samples = np.clip(values, -1.0, 1.0).astype(np.float32, copy=False)
     return samples
 
 

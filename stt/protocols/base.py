@@ -87,6 +87,9 @@ class AudioFormat:
 
     encoding: str = "linear16"
     sample_rate: int = SAMPLE_RATE
+    channels: int = 1
+    channel: int | None = None
+    """The one of these that is heard, from 0; None: their mean."""
 
 
 @dataclass(frozen=True, slots=True)
