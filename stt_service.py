@@ -143,6 +143,7 @@ class Service:
             "engine": None if engine is None else engine.name,
             "model": None if engine is None else engine.model,
             "model_origin": getattr(source, "origin", None),
+            "languages": [] if engine is None else sorted(engine.languages),
             "warning": getattr(source, "warning", None),
             "ready": self.is_ready,
             "sessions": len(self.manager),

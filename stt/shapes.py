@@ -81,6 +81,8 @@ def fields(document: JSON, schema: JSON, inside: str = "", depth: int = 0) -> It
         return
     if "array" in _types(full):
         yield from fields(document, full.get("items", {}), f"{inside}[]", depth + 1)
+    if "contentSchema" in full:  # JSON within a text
+        yield from fields(document, full["contentSchema"], inside, depth + 1)
     for alternative in (*full.get("anyOf", ()), *full.get("oneOf", ())):
         yield from fields(document, alternative, inside, depth + 1)
     required = full.get("required", ())
@@ -137,6 +139,8 @@ def _values(document: JSON, full: JSON) -> str:
     types = _types(full)
     if types == ["array"]:
         return f"list of {_values(document, resolved(document, full.get('items', {})))}"
+    if full.get("contentMediaType") == "application/json":
+        return "JSON"
     if "contentMediaType" in full or full.get("format") == "binary":
         return "bytes"
     named = " or ".join(types) or "any"

@@ -122,6 +122,7 @@ def stream(
     final: str | None = None,
     words: str | None = None,
     sample_rate: int = 16_000,
+    chunk_id: str | None = None,
     key: str | None = None,
     timeout: float = 60.0,
     **options: str,
@@ -133,6 +134,7 @@ def stream(
     ``chunk``, transcripts with ``is_final: false``, and one with ``is_final: true``. After the last
     chunk the final of an utterance that still goes on is asked for, and the stream ends with it.
     When ``chunks`` pauses in mid-utterance, its final comes after a few seconds all the same.
+    With ``chunk_id`` all of the audio is one chunk of this name, with one final at the end.
 
     ``options`` are further parameters of the query, such as ``prompt="..."`` or ``text="delta"``.
 
@@ -140,13 +142,13 @@ def stream(
     seconds at the end; and whatever ``chunks`` raises.
     """
     query = {
-        "auto_chunk": "1", "sample_rate": str(sample_rate), "language": language,
-        "hotwords": hotwords, "final": final, "words": words, **options,
+        "auto_chunk": None if chunk_id else "1", "sample_rate": str(sample_rate),
+        "language": language, "hotwords": hotwords, "final": final, "words": words, **options,
     }  # fmt: skip
     address = endpoint(url or default_url(), "/stt/stream", live=True, query=query)
     socket = _connect(address, key)
     try:
-        yield from _Live(socket, timeout).run(chunks)
+        yield from _Live(socket, timeout).run(chunks, chunk_id)
     finally:
         with suppress(OSError, websocket.WebSocketException):
             socket.close(timeout=1)
@@ -189,8 +191,11 @@ class _Live:
         self._open: list[str] = []
         """Chunks without their final, in the order they were announced."""
 
-    def run(self, chunks: Iterable[bytes]) -> Iterator[Event]:
+    def run(self, chunks: Iterable[bytes], chunk_id: str | None) -> Iterator[Event]:
         """Yield events until everything is said."""
+        if chunk_id:
+            self._say({"type": "set_chunk", "chunk_id": chunk_id})
+            self._open.append(chunk_id)
         for work in (self._receive, self._keep_alive, lambda: self._send(chunks)):
             threading.Thread(target=work, daemon=True).start()  # daemon: chunks may block for ever
         try:

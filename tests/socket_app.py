@@ -12,11 +12,13 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Request, Response, g, jsonify, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
 
+from api.access import asking, whom
 from api.gate import install_gate
+from stt.auth import Authenticator, Principal
 from stt.errors import BadJSON, QueueFull, Unauthorized
 from stt_socket import MIB, InFlight
 from stt_websocket import HardServer, SocketOptions, install
@@ -26,6 +28,7 @@ PING_S = float(os.environ.get("SOCKET_APP_PING_S", "20"))
 SEND_S = float(os.environ.get("SOCKET_APP_SEND_S", "1"))
 CLOSE_S = float(os.environ.get("SOCKET_APP_CLOSE_S", "1"))
 MOST_BODY = 4 * MIB
+KEYED = ("/v1/realtime", "/v1/listen")
 
 
 class StubService:
@@ -67,9 +70,40 @@ class StubService:
         ws.finish(1012, "restart")
 
 
-def _authenticate(asked: object) -> None:
-    if request.headers.get("Authorization") == "Bearer wrong":
-        raise Unauthorized("no valid key")
+class KeyedDoors:
+    """Doors with the key `key`, as other people's clients know them; the time passes when told."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._auth = Authenticator([("key", "alice")], clock=lambda: self._now)
+        self._ask = asking(self._auth)
+
+    def authenticate(self, asked: Request) -> None:
+        if asked.path in KEYED:
+            self._ask(asked)
+        elif asked.headers.get("Authorization") == "Bearer wrong":
+            raise Unauthorized("no valid key")
+
+    def add_to(self, app: Flask, sock: Sock) -> None:
+        def introduce(ws: HardServer) -> None:
+            """Says who it is and what was configured, then echoes."""
+            principal = whom()
+            assert principal is not None
+            ws.send(json.dumps([principal.tenant_id, principal.session]))
+            _echo(ws)
+
+        for path in KEYED:
+            sock.route(path, endpoint=path)(introduce)
+
+        @app.post("/secret")
+        def secret() -> Response:
+            session = {"type": "transcription"}
+            return jsonify(self._auth.issue_secret(Principal("bob"), seconds=600, session=session))
+
+        @app.post("/later")
+        def later() -> Response:
+            self._now += float(request.args["s"])
+            return jsonify(now=self._now)
 
 
 def create_app() -> Flask:
@@ -77,6 +111,7 @@ def create_app() -> Flask:
     service = StubService()
     app.extensions["hark"] = service
     in_flight = InFlight(6 * MIB)
+    doors = KeyedDoors()
     quick = {"ping_interval": PING_S, "send_deadline": SEND_S, "close_wait": CLOSE_S}
     install(
         app,
@@ -85,6 +120,8 @@ def create_app() -> Flask:
             "/large": SocketOptions(max_message_bytes=8 * MIB, **quick),
             "/stuck": SocketOptions(buffered_messages=8, **quick),
             "/hoard": SocketOptions(max_message_bytes=8 * MIB, **quick),
+            "/v1/realtime": SocketOptions(subprotocols=("realtime",), **quick),
+            "/v1/listen": SocketOptions(subprotocols=("token", "bearer"), **quick),
         },
         default=SocketOptions(**quick),
         in_flight=in_flight,
@@ -95,10 +132,10 @@ def create_app() -> Flask:
         capacity=lambda: service.open,
         most_sockets=SESSIONS,
         max_body_bytes=MOST_BODY,
-        authenticate=_authenticate,
+        authenticate=doors.authenticate,
     )
     _count_sockets(app)
-    _add_sockets(app, service)
+    doors.add_to(app, _add_sockets(app, service))
     _add_doors(app, service, in_flight)
     return app
 
@@ -124,7 +161,7 @@ def _count_sockets(app: Flask) -> None:
             change(-1)
 
 
-def _add_sockets(app: Flask, service: StubService) -> None:
+def _add_sockets(app: Flask, service: StubService) -> Sock:
     sock = Sock(app)
     for path in ("/echo", "/large", "/hoard"):
         sock.route(path, endpoint=path)(_echo)
@@ -133,6 +170,7 @@ def _add_sockets(app: Flask, service: StubService) -> None:
     sock.route("/bye")(_bye)
     _add_session(sock, service)
     _add_stuck(app, sock)
+    return sock
 
 
 def _echo(ws: HardServer) -> None:

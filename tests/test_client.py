@@ -139,6 +139,17 @@ def test_a_stream_yields_every_event_and_ends_with_the_last_final(hark: FakeHark
     assert [message["type"] for message in hark.said] == ["ping", "finalize_chunk"]
 
 
+def test_all_of_a_stream_may_be_one_chunk(hark: FakeHark) -> None:
+    """Named by the caller before any audio, and finalised after all of it (native W9)."""
+    events = list(stream([b"\x00\x00"] * 2, url=hark.url, chunk_id="7"))
+
+    assert finals(events) == ["Final 7."]
+    assert "auto_chunk" not in hark.queries[0]
+    assert [message["type"] for message in hark.said] == ["set_chunk", "ping", "finalize_chunk"]
+    assert {message.get("chunk_id", "7") for message in hark.said} == {"7"}
+    assert hark.audio == b"\x00\x00" * 2
+
+
 def test_a_stream_without_speech_ends_without_a_final(hark: FakeHark) -> None:
     """Nothing was said: nothing is asked for, and nobody hangs (native W6)."""
     events = list(stream([b"\x00\x00"], url=hark.url))

@@ -32,6 +32,8 @@ ID = {"$ref": "#/components/schemas/Id"}
         ({"enum": ["a", 2, None], "default": "a"}, '"a" | 2 | null; "a" if absent'),
         ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, "string or integer"),
         ({"type": "string", "format": "binary"}, "bytes"),
+        ({"type": "string", "contentMediaType": "audio/wav"}, "bytes"),
+        ({"type": "string", "contentMediaType": "application/json"}, "JSON"),
         ({"type": "string", "contentEncoding": "base64"}, "base64"),
         ({}, "any"),
     ],
@@ -57,6 +59,16 @@ def test_fields_within_fields_have_a_row_each() -> None:
 
     assert list(rows) == ["id", "words", "words[].word", "of", "of<id>.word"]
     assert rows["id"] == Field("id", "string, at most 8 characters", "Another.", required=True)
+
+
+def test_json_within_a_text_has_its_fields() -> None:
+    """The data of an event are a text on the wire, and an object to whoever reads it."""
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": WORD}
+    event = {"type": "object", "properties": {"data": {"anyOf": [{"const": "end"}, data]}}}
+
+    rows = [(row.name, row.kind) for row in fields(DOCUMENT, event)]
+
+    assert rows == [("data", '"end" or JSON'), ("data.word", "string")]
 
 
 def test_a_schema_that_holds_itself_ends() -> None:

@@ -58,12 +58,13 @@ def test_the_doors_answer_while_the_model_loads() -> None:
 
     with service(load, announce=lambda _: announced.set()) as loading:
         assert loading.why_not_ready() == "the model is not loaded yet"
-        assert loading.state()["model"] is None
+        assert (loading.state()["model"], loading.state()["languages"]) == (None, [])
         gate.set()
 
         assert announced.wait(WAIT)
         assert loading.why_not_ready() is None
         assert loading.state()["model"] == "fake"
+        assert loading.state()["languages"] == ["de", "en", "es", "fr", "hi", "ja", "zh"]
 
 
 @pytest.mark.parametrize("error", [SettingError("STT_MODEL=x: no such model"), OSError("disk")])

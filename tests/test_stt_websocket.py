@@ -19,6 +19,7 @@ from simple_websocket import ConnectionClosed
 from sockets import BINARY, CLOSE, KEY, PING, PONG, TEXT, Served, frame, served, until
 
 import stt_websocket
+from stt_socket import InFlight
 from stt_websocket import HardServer, SocketOptions
 
 
@@ -317,6 +318,26 @@ def test_fragments_become_one_message() -> None:
         assert [ws.receive(5) for _ in range(3)] == ["grün", b"\0\1\2\3\4", b""]
 
 
+def test_twenty_mebibytes_are_one_message_where_the_route_says_so() -> None:
+    """15 MiB of audio in base64, larger than all that may wait; one byte more closes (RH7)."""
+    most = 20 << 20
+    in_flight = InFlight()
+    with (
+        _pair(max_message_bytes=most, in_flight=in_flight) as (ws, theirs),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        sending = pool.submit(theirs.sendall, frame(TEXT, b"A" * most))
+        got = ws.receive(30)
+        assert isinstance(got, str)
+        assert (len(got), in_flight.held) == (most, 0)
+        sending.result(5)
+
+        pool.submit(theirs.sendall, frame(TEXT, b"A" * (most + 1)))
+        with pytest.raises(ConnectionClosed):
+            ws.receive(30)
+        assert ws.close_reason == 1009
+
+
 @pytest.mark.parametrize("answers", [True, False])
 def test_finish_while_the_handler_receives(answers: bool) -> None:
     """It wakes the handler at the peer's close, or after its patience (LIB-08, F-11)."""
@@ -430,23 +451,30 @@ def test_a_handler_that_was_away_gives_up_nobody() -> None:
         assert ws.receive(1) == "x"
 
 
+ENVIRON = {
+    "PATH_INFO": "/x",
+    "HTTP_HOST": "x",
+    "HTTP_UPGRADE": "websocket",
+    "HTTP_CONNECTION": "Upgrade",
+    "HTTP_SEC_WEBSOCKET_KEY": KEY,
+    "HTTP_SEC_WEBSOCKET_VERSION": "13",
+    "HTTP_SEC_WEBSOCKET_EXTENSIONS": "permessage-deflate",
+}
+
+
 @contextmanager
-def _pair(**options: Any) -> Iterator[tuple[HardServer, socket.socket]]:
+def _pair(
+    *, in_flight: InFlight | None = None, **options: Any
+) -> Iterator[tuple[HardServer, socket.socket]]:
     """A connection without a web server, and the peer's socket; ``options`` of `SocketOptions`."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        environ = {
-            "PATH_INFO": "/x",
-            "gunicorn.socket": ours,
-            "HTTP_HOST": "x",
-            "HTTP_UPGRADE": "websocket",
-            "HTTP_CONNECTION": "Upgrade",
-            "HTTP_SEC_WEBSOCKET_KEY": KEY,
-            "HTTP_SEC_WEBSOCKET_VERSION": "13",
-            "HTTP_SEC_WEBSOCKET_EXTENSIONS": "permessage-deflate",
-        }
         chosen = {"close_wait": 0.1, "max_message_bytes": 100} | options
-        ws = HardServer(environ, default=SocketOptions(**chosen))
+        ws = HardServer(
+            ENVIRON | {"gunicorn.socket": ours},
+            default=SocketOptions(**chosen),
+            in_flight=in_flight,
+        )
         assert b"permessage-deflate" not in theirs.recv(65536)
         yield ws, theirs
 
