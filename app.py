@@ -11,7 +11,6 @@ import logging
 import os
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from flask import Flask
@@ -26,42 +25,36 @@ from api import (
     openai,
     ops,
     page,
+    realtime,
     sessions,
     transcripts,
     uploads,
 )
 from api.files.room import FileLimits, Files
-from dialects.base import DoorOptions
 from dialects.deepgram import DeepgramDialect
 from dialects.native import NativeDialect
+from dialects.realtime import RealtimeDialect, RealtimeOptions
 from session_manager import ManagerOptions, SessionManager
 from streaming_ws import blueprint as streaming
 from stt.audio.decode import decoded_blocks
 from stt.auth import Authenticator
 from stt.engines.base import Engine
-from stt.engines.options import EngineOptions
 from stt.engines.table import create_engine
 from stt.errors import SettingError
 from stt.metrics import Metrics
-from stt.pace import PaceOptions
 from stt.served import ServedModel
 from stt.sources import Sources
-from stt.speech.endpointing import EndpointingOptions
-from stt.speech.options import SpeechOptions
-from stt.speech.policy import PolicyOptions
 from stt.speech.silero import Silero
-from stt.speech.vad import VadOptions
 from stt.store.table import open_store
 from stt_config import Settings, unknown_names
-from stt_connection import ConnectionOptions
 from stt_ingest import JobQueue
 from stt_job import QueueOptions
 from stt_load import LoadMonitor, LoadOptions
 from stt_metering import Metering
+from stt_options import door_options, engine_options, socket_options, speech_options
 from stt_recorder import Recorder, RecorderOptions
 from stt_service import PoolOptions, Service
 from stt_startup import announce
-from stt_surroundings import SessionOptions
 from stt_timers import Timers
 
 log = logging.getLogger("stt.app")
@@ -131,7 +124,7 @@ def build_service(settings: Settings, metrics: Metrics, engine: Engine | None) -
         manager=manager,
         recorder=Recorder(
             RecorderOptions(
-                speech=_speech(settings),
+                speech=speech_options(settings),
                 enqueue_wait=settings.enqueue_wait_s,
                 remembered=settings.transcript_ttl_s,
             ),
@@ -173,50 +166,6 @@ def _loaded(settings: Settings, engine: Engine | None) -> Engine:
     return engine
 
 
-def engine_options(settings: Settings) -> EngineOptions:
-    """What the settings say of the engine."""
-    return EngineOptions(
-        model=settings.model,
-        device=settings.device,
-        compute_type=settings.compute_type,
-        num_workers=settings.num_workers,
-        encoder_context=settings.encoder_context,
-        profile=None if settings.model_profile is None else Path(settings.model_profile),
-        fake_delay=settings.fake_delay_ms / 1000,
-    )
-
-
-def _speech(settings: Settings) -> SpeechOptions:
-    return SpeechOptions(
-        language=settings.language,
-        step=settings.step_ms / 1000,
-        final=settings.final,
-        vad=VadOptions(onset_margin=settings.vad_margin_db, hybrid=settings.vad == "hybrid"),
-        endpointing=_endpointing(settings),
-        policy=_policy(settings),
-    )
-
-
-def _endpointing(settings: Settings) -> EndpointingOptions:
-    """The times of REC-53, all in the ratio of the silence that was set to the usual one."""
-    usual = EndpointingOptions()
-    silence = settings.endpoint_ms / 1000
-    ratio = silence / usual.silence
-    return EndpointingOptions(
-        silence=silence,
-        by_text=settings.endpoint_by_text,
-        silence_after_sentence=usual.silence_after_sentence * ratio,
-        silence_unfinished=usual.silence_unfinished * ratio,
-        silence_without_text=usual.silence_without_text * ratio,
-    )
-
-
-def _policy(settings: Settings) -> PolicyOptions:
-    """A window may grow to the hard bound, which is never below the soft one (REC-23)."""
-    soft = settings.window_s
-    return PolicyOptions(commit=settings.commit, soft=soft, hard=max(PolicyOptions().hard, soft))
-
-
 def _open_gate(
     app: Flask, settings: Settings, service: Service, metrics: Metrics, auth: Authenticator
 ) -> None:
@@ -234,18 +183,7 @@ def _open_gate(
         shapes={deepgram.PATH: deepgram.shape},
     )
     access.count_refusals(app, metrics.connect)
-    socket = stt_websocket.SocketOptions(
-        max_message_bytes=settings.max_message_bytes,
-        ping_interval=settings.ws_ping_interval_s,
-        send_deadline=settings.ws_send_timeout_s,
-    )
-    stt_websocket.install(
-        app,
-        {
-            "/stt/stream": socket,
-            "/v1/listen": replace(socket, subprotocols=("token", "bearer")),
-        },
-    )
+    stt_websocket.install(app, socket_options(settings))
 
 
 def _files(settings: Settings, service: Service) -> Files:
@@ -269,7 +207,8 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
     auth = Authenticator(settings.api_keys, clock=time.monotonic)
     sources = Sources(ttl=settings.session_ttl_s, clock=time.monotonic)
     _open_gate(app, settings, service, metrics, auth)
-    options = _door_options(settings)
+    options = door_options(settings)
+    spoken = _realtime_options(settings, service)
     files = _files(settings, service)
     began = int(time.time())
 
@@ -279,7 +218,7 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
     for door in (
         streaming(
             service.manager,
-            [NativeDialect(options), DeepgramDialect(options)],
+            [NativeDialect(options), RealtimeDialect(spoken), DeepgramDialect(options)],
             lambda: service.abilities,
             metrics,
         ),
@@ -294,6 +233,7 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
         openai.blueprint(files, served, strict=settings.strict_model),
         transcripts.blueprint(service.store, service.recorder, access.whom, sources),
         sessions.blueprint(access.whom, sources),
+        realtime.blueprint(auth, access.whom, lambda: spoken.rules(service.abilities)),
         ops.blueprint(
             state=service.state,
             ready=service.why_not_ready,
@@ -309,23 +249,17 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
         app.register_blueprint(door)
 
 
-def _door_options(settings: Settings) -> DoorOptions:
-    """What every WebSocket connection starts from."""
-    return DoorOptions(
-        session=SessionOptions(
-            speech=_speech(settings),
-            pace=PaceOptions(settings.audio_rate, settings.audio_burst_s),
-            finalize_timeout=settings.finalize_timeout_s,
-            stall=settings.stall_s,
-        ),
-        connection=ConnectionOptions(idle_timeout=settings.ws_idle_timeout_s),
-        max_message_bytes=settings.max_message_bytes,
-        strict_tenant=settings.strict_tenant,
-    )
-
-
 def _document(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def _realtime_options(settings: Settings, service: Service) -> RealtimeOptions:
+    """The same for OpenAI's Realtime API."""
+    return RealtimeOptions(
+        door=door_options(settings),
+        model=lambda: "" if service.engine is None else service.engine.model,
+        longest=settings.max_session_s,
+    )
 
 
 def _give_up(reason: str) -> None:

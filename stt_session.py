@@ -346,4 +346,5 @@ class Session:
         audio = AudioFormat(
             options.encoding, options.sample_rate, options.channels, options.channel
         )
-        return Track(label, options.speech, audio, silence_after=options.silence_after)
+        quiet, manual = options.silence_after, options.manual
+        return Track(label, options.speech, audio, manual=manual, silence_after=quiet)

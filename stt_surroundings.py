@@ -30,6 +30,8 @@ class SessionOptions:
     """What the client sends, where that is decoded before the session hears it (``stt_intake``)."""
     auto_chunk: bool = False
     """The server mints a chunk per utterance (native W33)."""
+    manual: bool = False
+    """With it: utterances end no chunk, the client's commits do (client RC3)."""
     vad_events: bool = False
     silence_after: float = 1.0
     """s without speech before a client that asked for them is told (native W26)."""

@@ -31,9 +31,9 @@ hear their own words: not read a tenant's transcripts, subscribe to them, send f
 def asking(auth: Authenticator) -> Callable[[Request], None]:
     """What the gate asks of each request; it raises Unauthorized, or Forbidden.
 
-    Leaves the principal for `whom` and its tenant, for the WebSocket door, in ``flask.g``. The
-    query counts on WebSocket routes alone, where browsers can set no header (native W30, runtime
-    RT-55, client RH2).
+    Leaves the principal, for `whom` and for the WebSocket door, in ``flask.g``. The query counts on
+    WebSocket routes alone, where browsers can set no header (native W30, runtime RT-55, client
+    RH2).
     """
 
     def ask(asked: Request) -> None:

@@ -115,6 +115,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "api": (*DOORWAY, "api.files", "api.answers"),
     "stt_config": (*FLOOR_0, "stt_readers"),  # AL8
     "gunicorn.conf": (*FLOOR_0, "stt_config", "gunicorn_worker"),
+    "stt_options": (
+        "dialects.base", "stt.engines.options", "stt.pace", "stt.speech", "stt_config",
+        "stt_connection", "stt_surroundings", "stt_websocket",
+    ),
     "app": EVERYTHING,
     "benchmarks": EVERYTHING,
     "stt_client": ("stt_client",),  # it can be taken out of the house
@@ -132,7 +136,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "flask_sock": ("streaming_ws", "stt_websocket"), "wsproto": WIRE,
     "simple_websocket": ("streaming_ws", "stt_connection", *WIRE),
     "gunicorn": ("gunicorn_worker",),
-    "websocket": ("stt_client",), "stt_config": ("app", "gunicorn.conf"),
+    "websocket": ("stt_client",), "stt_config": ("app", "gunicorn.conf", "stt_options"),
     "stt_readers": ("stt_config",),
 }  # fmt: skip
 """Libraries, and rooms with few visitors: the only modules that import them."""

@@ -123,10 +123,14 @@ class PcmDecoder:
         dropped, self._spare = bool(self._spare), b""
         return dropped
 
+    def tail(self) -> Samples:
+        """What the resampler holds back, some 1 ms; a cut sample waits on (client S9, RE6)."""
+        return self._resampler.flush() if self._resampler else np.zeros(0, np.float32)
+
     def flush(self) -> Samples:
         """The resampler's tail; a cut sample is dropped (W12). The next push starts anew."""
         self._spare = b""
-        return self._resampler.flush() if self._resampler else np.zeros(0, np.float32)
+        return self.tail()
 
     def _mono(self, interleaved: Samples) -> Samples:
         if self._channels == 1:
