@@ -6,7 +6,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # `check` runs its parts in order, the tests last
-.PHONY: help install run test lint types check bench calibrate clean
+.PHONY: help install run test lint types check bench wyoming calibrate clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -30,6 +30,9 @@ check: lint types test ## lint, types and tests: what must pass before a change 
 bench: $(VENV)/.installed-bench ## measurements (docs/benchmarks.md)
 	@$(VENV)/bin/python -m benchmarks
 
+wyoming: $(VENV)/.installed-wyoming ## serve Home Assistant from a running service: ARGS="--help" (docs/operations.md)
+	@exec $(VENV)/bin/python -m stt_wyoming $(ARGS)
+
 calibrate: $(if $(and $(MODEL),$(AUDIO)),$(VENV)/.installed-dev) ## how short a model's windows may be: MODEL=folder AUDIO=folder (benchmarks/README.md)
 	@$(if $(and $(MODEL),$(AUDIO)),,echo "make calibrate MODEL=folder AUDIO=folder: the model, and recordings with at least a minute of speech"; exit 2)
 	@$(VENV)/bin/python -m benchmarks.calibrate --model "$(MODEL)" --audio "$(AUDIO)"
@@ -45,12 +48,16 @@ $(VENV)/.installed: requirements.txt $(VENV)/.created
 	@$(PIP) install -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt requirements-wyoming.txt $(VENV)/.installed
 	@$(PIP) install -r requirements-dev.txt
 	@touch $@
 
 $(VENV)/.installed-bench: requirements-bench.txt $(VENV)/.installed
 	@$(PIP) install -r requirements-bench.txt
+	@touch $@
+
+$(VENV)/.installed-wyoming: requirements-wyoming.txt $(VENV)/.installed
+	@$(PIP) install -r requirements-wyoming.txt
 	@touch $@
 
 $(VENV)/.created:

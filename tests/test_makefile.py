@@ -92,6 +92,20 @@ def test_measurements_bring_what_they_plot_with(tmp_path: Path) -> None:
     assert "requirements-bench" not in make("-n", "test", f"VENV={tmp_path}").stdout
 
 
+def test_home_assistant_brings_its_protocol(tmp_path: Path) -> None:
+    """``make wyoming`` installs the library it needs, once, and starts the program (client WY6)."""
+    for stamp in (".created", ".installed"):
+        (tmp_path / stamp).touch()
+
+    fresh = make("-n", "wyoming", f"VENV={tmp_path}", "ARGS=--language en").stdout
+    (tmp_path / ".installed-wyoming").touch()
+    again = make("-n", "wyoming", f"VENV={tmp_path}").stdout
+
+    assert "install -r requirements-wyoming.txt" in fresh
+    assert f"{tmp_path}/bin/python -m stt_wyoming --language en" in fresh
+    assert again.strip() == f"exec {tmp_path}/bin/python -m stt_wyoming"
+
+
 def test_a_user_without_venv_is_told_what_to_type(bare: Path, tmp_path: Path) -> None:
     """Debian without python3-venv, not root: the exact line, and no half-made environment."""
     done = make("install", f"VENV={tmp_path / 'venv'}", path=bare)
