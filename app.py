@@ -16,38 +16,45 @@ from pathlib import Path
 from flask import Flask
 
 import stt_websocket
-from api import access, describe, gate, legacy, openai, ops, page, sessions, transcripts, uploads
+from api import (
+    access,
+    deepgram,
+    describe,
+    gate,
+    legacy,
+    openai,
+    ops,
+    page,
+    realtime,
+    sessions,
+    transcripts,
+    uploads,
+)
 from api.files.room import FileLimits, Files
-from dialects.base import DoorOptions
+from dialects.deepgram import DeepgramDialect
 from dialects.native import NativeDialect
+from dialects.realtime import RealtimeDialect, RealtimeOptions
 from session_manager import ManagerOptions, SessionManager
 from streaming_ws import blueprint as streaming
 from stt.audio.decode import decoded_blocks
 from stt.auth import Authenticator
 from stt.engines.base import Engine
-from stt.engines.options import EngineOptions
 from stt.engines.table import create_engine
 from stt.errors import SettingError
 from stt.metrics import Metrics
-from stt.pace import PaceOptions
 from stt.served import ServedModel
 from stt.sources import Sources
-from stt.speech.endpointing import EndpointingOptions
-from stt.speech.options import SpeechOptions
-from stt.speech.policy import PolicyOptions
 from stt.speech.silero import Silero
-from stt.speech.vad import VadOptions
 from stt.store.table import open_store
 from stt_config import Settings, unknown_names
-from stt_connection import ConnectionOptions
 from stt_ingest import JobQueue
 from stt_job import QueueOptions
 from stt_load import LoadMonitor, LoadOptions
 from stt_metering import Metering
+from stt_options import door_options, engine_options, socket_options, speech_options
 from stt_recorder import Recorder, RecorderOptions
 from stt_service import PoolOptions, Service
 from stt_startup import announce
-from stt_surroundings import SessionOptions
 from stt_timers import Timers
 
 log = logging.getLogger("stt.app")
@@ -117,7 +124,7 @@ def build_service(settings: Settings, metrics: Metrics, engine: Engine | None) -
         manager=manager,
         recorder=Recorder(
             RecorderOptions(
-                speech=_speech(settings),
+                speech=speech_options(settings),
                 enqueue_wait=settings.enqueue_wait_s,
                 remembered=settings.transcript_ttl_s,
             ),
@@ -159,50 +166,6 @@ def _loaded(settings: Settings, engine: Engine | None) -> Engine:
     return engine
 
 
-def engine_options(settings: Settings) -> EngineOptions:
-    """What the settings say of the engine."""
-    return EngineOptions(
-        model=settings.model,
-        device=settings.device,
-        compute_type=settings.compute_type,
-        num_workers=settings.num_workers,
-        encoder_context=settings.encoder_context,
-        profile=None if settings.model_profile is None else Path(settings.model_profile),
-        fake_delay=settings.fake_delay_ms / 1000,
-    )
-
-
-def _speech(settings: Settings) -> SpeechOptions:
-    return SpeechOptions(
-        language=settings.language,
-        step=settings.step_ms / 1000,
-        final=settings.final,
-        vad=VadOptions(onset_margin=settings.vad_margin_db, hybrid=settings.vad == "hybrid"),
-        endpointing=_endpointing(settings),
-        policy=_policy(settings),
-    )
-
-
-def _endpointing(settings: Settings) -> EndpointingOptions:
-    """The times of REC-53, all in the ratio of the silence that was set to the usual one."""
-    usual = EndpointingOptions()
-    silence = settings.endpoint_ms / 1000
-    ratio = silence / usual.silence
-    return EndpointingOptions(
-        silence=silence,
-        by_text=settings.endpoint_by_text,
-        silence_after_sentence=usual.silence_after_sentence * ratio,
-        silence_unfinished=usual.silence_unfinished * ratio,
-        silence_without_text=usual.silence_without_text * ratio,
-    )
-
-
-def _policy(settings: Settings) -> PolicyOptions:
-    """A window may grow to the hard bound, which is never below the soft one (REC-23)."""
-    soft = settings.window_s
-    return PolicyOptions(commit=settings.commit, soft=soft, hard=max(PolicyOptions().hard, soft))
-
-
 def _open_gate(
     app: Flask, settings: Settings, service: Service, metrics: Metrics, auth: Authenticator
 ) -> None:
@@ -214,19 +177,13 @@ def _open_gate(
         most_sockets=settings.max_sessions,
         max_body_bytes=settings.max_content_length,
         authenticate=access.asking(auth),
-        larger=dict.fromkeys(("/transcribe", *openai.FILE_PATHS), settings.max_upload_bytes),
+        larger=dict.fromkeys(
+            ("/transcribe", *openai.FILE_PATHS, deepgram.PATH), settings.max_upload_bytes
+        ),
+        shapes={deepgram.PATH: deepgram.shape},
     )
     access.count_refusals(app, metrics.connect)
-    stt_websocket.install(
-        app,
-        {
-            "/stt/stream": stt_websocket.SocketOptions(
-                max_message_bytes=settings.max_message_bytes,
-                ping_interval=settings.ws_ping_interval_s,
-                send_deadline=settings.ws_send_timeout_s,
-            )
-        },
-    )
+    stt_websocket.install(app, socket_options(settings))
 
 
 def _files(settings: Settings, service: Service) -> Files:
@@ -250,16 +207,19 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
     auth = Authenticator(settings.api_keys, clock=time.monotonic)
     sources = Sources(ttl=settings.session_ttl_s, clock=time.monotonic)
     _open_gate(app, settings, service, metrics, auth)
+    options = door_options(settings)
     files = _files(settings, service)
     began = int(time.time())
 
     def served() -> ServedModel | None:
         return None if service.engine is None else ServedModel(service.engine.model, began)
 
+    spoken = RealtimeOptions(options, served, settings.strict_model, settings.max_session_s)
+    spoken = RealtimeOptions(options, served, settings.strict_model, settings.max_session_s)
     for door in (
         streaming(
             service.manager,
-            [NativeDialect(_door_options(settings))],
+            [NativeDialect(options), RealtimeDialect(spoken), DeepgramDialect(options)],
             lambda: service.abilities,
             metrics,
         ),
@@ -270,9 +230,11 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
             reject_status=settings.reject_status,
             max_json_bytes=settings.max_content_length,
         ),
+        deepgram.blueprint(files),
         openai.blueprint(files, served, strict=settings.strict_model),
         transcripts.blueprint(service.store, service.recorder, access.whom, sources),
         sessions.blueprint(access.whom, sources),
+        realtime.blueprint(auth, access.whom, lambda: spoken.rules(service.abilities)),
         ops.blueprint(
             state=service.state,
             ready=service.why_not_ready,
@@ -286,21 +248,6 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
         ),
     ):
         app.register_blueprint(door)
-
-
-def _door_options(settings: Settings) -> DoorOptions:
-    """What every WebSocket connection starts from."""
-    return DoorOptions(
-        session=SessionOptions(
-            speech=_speech(settings),
-            pace=PaceOptions(settings.audio_rate, settings.audio_burst_s),
-            finalize_timeout=settings.finalize_timeout_s,
-            stall=settings.stall_s,
-        ),
-        connection=ConnectionOptions(idle_timeout=settings.ws_idle_timeout_s),
-        max_message_bytes=settings.max_message_bytes,
-        strict_tenant=settings.strict_tenant,
-    )
 
 
 def _document(name: str) -> str:

@@ -78,7 +78,9 @@ forwarded_allow_ips = "127.0.0.1,::1"
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 control_socket_disable = True  # else gunicorn opens one in the home directory
 loglevel = settings.log_level
-access_log_format = "%(h)s %(m)s %(U)s %(s)s %(M)sms"  # no query: it may hold a ticket (RT-55)
+access_log_format = (
+    "%(h)s %(m)s %(U)s %(s)s %(M)sms %({x-request-id}o)s"  # no query: tickets (RT-55)
+)
 
 
 def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None:

@@ -22,7 +22,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 CLOSERS = 8  # threads that wait for lingering clients
 LINGER_S = 2.0  # for the client to read the answer and close
-LINGER_BYTES = 32_000_000  # of a refused body, read so that the client gets to the 413
+LINGER_BYTES = 300_000_000  # of a refused body, read so that the client gets to the answer
 MOST_CLOSING = 64  # beyond it the next connection is closed without waiting
 TICK_S = 0.25  # how late a deadline may be noticed
 BODY_BYTES_PER_S = 32_000  # the pace of live 16 kHz PCM16; a body may go no slower for long

@@ -89,7 +89,8 @@ class SessionManager:
         named = secrets.token_hex(8) if session_id is None else checked_id(session_id, "session_id")
         outbox = Outbox(self._options.outbox_size)
         limit = self._options.max_message_bytes
-        outbox.put(Opened(named, tenant, limit, options.sample_rate, options.encoding))
+        encoding = options.container or options.encoding
+        outbox.put(Opened(named, tenant, limit, options.sample_rate, encoding, options.channels))
         session = Session(named, tenant, options, self._around, outbox)
         with self._lock:
             if self._draining:

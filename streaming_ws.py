@@ -20,7 +20,7 @@ from stt.errors import STTError
 from stt.events import Abilities
 from stt_connection import Connection, ConnectionObserver
 from stt_session import Session
-from stt_websocket import HardServer
+from stt_websocket import ANSWER_HEADERS, HardServer
 
 log = logging.getLogger("stt.websocket")
 
@@ -35,16 +35,27 @@ def blueprint(
 
     ``abilities``: what the engine can do, asked at each handshake.
     """
-    door = Blueprint("streaming", __name__)
+    doors = Blueprint("streaming", __name__)
     for dialect in dialects:
-        _add_route(Sock(door), dialect, Door(manager, abilities, observer))
-    return door
+        doors.register_blueprint(_route(dialect, Door(manager, abilities, observer)))
+    return doors
 
 
-def _add_route(sock: Sock, dialect: Dialect, door: Door) -> None:
-    @sock.route(dialect.path, endpoint=dialect.path.strip("/").replace("/", "_"))  # type: ignore[untyped-decorator]
+def _route(dialect: Dialect, door: Door) -> Blueprint:
+    route = Blueprint(dialect.path.strip("/").replace("/", "_"), __name__)
+
+    @Sock(route).route(dialect.path, endpoint="connect")  # type: ignore[untyped-decorator]
     def serve(ws: HardServer) -> None:
         door.serve(ws, dialect)
+
+    if dialect.early:
+
+        @route.before_request
+        def accept() -> None:
+            g.accepted = accepted = dialect.accept(door.asked())
+            request.environ[ANSWER_HEADERS] = accepted.headers
+
+    return route
 
 
 class Door:
@@ -74,7 +85,7 @@ class Door:
     def _converse(self, ws: HardServer, dialect: Dialect) -> tuple[int, str]:
         """The close code and reason that are still to be sent, if none was."""
         try:
-            accepted = dialect.accept(self._asked())
+            accepted: Accepted = g.get("accepted") or dialect.accept(self.asked())
             session = self._manager.open(
                 accepted.tenant, accepted.session, session_id=accepted.session_id
             )
@@ -99,12 +110,14 @@ class Door:
             if listener is not None:
                 listener.close()
 
-    def _asked(self) -> Asked:
+    def asked(self) -> Asked:
+        """The handshake of the current request."""
         return Asked(
             pairs=tuple(request.args.items(multi=True)),
             headers={name.lower(): value for name, value in request.headers.items()},
             principal=g.get("principal"),
             abilities=self._abilities(),
+            request_id=g.get("request_id", ""),
         )
 
 

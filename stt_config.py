@@ -196,6 +196,10 @@ class Settings:
     finalize_timeout_s: float = row(
         "STT_FINALIZE_TIMEOUT_S", 30.0, number(0.1, 3600), "Longest wait for a final."
     )
+    max_session_s: float = row(
+        "STT_MAX_SESSION_S", 3600.0, number(1, 86_400),
+        "How long a session of /v1/realtime may last, in s.",
+    )  # fmt: skip
     ws_idle_timeout_s: float = row(
         "STT_WS_IDLE_TIMEOUT_S", 300.0, number(1, 86_400), "A silent WebSocket is closed after it."
     )

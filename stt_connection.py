@@ -25,7 +25,7 @@ from stt.errors import (
     STTError,
     TooManyErrors,
 )
-from stt.protocols.base import AppendAudio, Command, ReplaceAudio, WireProtocol
+from stt.protocols.base import AppendAudio, Close, Command, ReplaceAudio, WireProtocol
 from stt.replies import Reply, Transcript, problem
 from stt_outbox import Closing
 from stt_session import Session
@@ -34,6 +34,7 @@ from stt_websocket import HardServer
 log = logging.getLogger("stt.websocket")
 
 STORE_WAIT = 10.0  # s a final waits for the store before it is sent all the same
+LAST_WAIT = 60.0  # s a client may wait in silence for its finals, once it has ended its audio
 
 
 class ConnectionObserver(Protocol):
@@ -68,8 +69,9 @@ class ConnectionOptions:
 class Listener(Protocol):
     """Who does what a client asks: the session, or what stands before it."""
 
-    delay: float
-    """s to wait before more audio is brought, after a command with audio (RT-27)."""
+    @property
+    def delay(self) -> float:
+        """s to wait before more audio is brought, after a command with audio (RT-27)."""
 
     def handle(self, command: Command) -> None:
         """Raises STTError; the session goes on."""
@@ -95,6 +97,7 @@ class Connection:
         self._listener: Listener = listener or session
         self._expires = time.monotonic() + options.longest
         self._options = options
+        self._idle = options.idle_timeout
         self._observer = observer
         self._about = {"session_id": session.id}
         self._next_audio = 0.0  # the clock from which on audio is taken
@@ -125,12 +128,12 @@ class Connection:
         errors = 0
         while True:
             left = self._expires - time.monotonic()
-            message = self._ws.receive(max(0.0, min(options.idle_timeout, left)))
+            message = self._ws.receive(max(0.0, min(self._idle, left)))
             if time.monotonic() >= self._expires:
                 self._expire()
                 return
             if message is None:
-                limit = f"no client data for {options.idle_timeout:g} s"
+                limit = f"no client data for {self._idle:g} s"
                 self._give_up(IdleTimeout(limit), *options.idle_close)
                 return
             errors += self._take(message)
@@ -162,6 +165,8 @@ class Connection:
         self._listener.handle(command)
         if audio:
             self._owe(self._listener.delay)
+        elif isinstance(command, Close):  # it has nothing to say any more, and must hear the rest
+            self._idle = max(self._idle, LAST_WAIT)
 
     def _keep_pace(self) -> None:
         """Wait with audio that comes ahead of real time, and only with audio (RT-27, F-12)."""

@@ -27,6 +27,8 @@ from wsproto.utilities import LocalProtocolError
 
 from stt_socket import MIB, BackBuf, GuardSock, InFlight
 
+ANSWER_HEADERS = "hark.answer_headers"
+"""In a request's environment: more headers for the answer to its handshake, lower case."""
 FAIR_SHARE = MIB  # what a connection may hold even when all together hold too much
 HANDSHAKE_HEADERS = frozenset(
     f"HTTP_{name}"
@@ -102,6 +104,7 @@ class FrameServer(Server):  # type: ignore[misc]  # the library has no types
     ) -> None:
         self._options = (routes or {}).get(environ["PATH_INFO"]) or default or SocketOptions()
         self._in_flight = in_flight or InFlight()
+        self._headers: Mapping[str, str] = environ.get(ANSWER_HEADERS, {})
         self._closing = False  # a close frame has been sent
         super().__init__(
             {
@@ -163,7 +166,7 @@ class FrameServer(Server):  # type: ignore[misc]  # the library has no types
                 last = (event.code, event.reason)
             elif isinstance(event, Request):
                 self.subprotocol = self.choose_subprotocol(event)
-                self.sock.send(self.ws.send(AcceptConnection(subprotocol=self.subprotocol)))
+                self.sock.send(self.ws.send(self._acceptance()))
             if last is not None:
                 break
         self._send_control(pongs)
@@ -173,6 +176,11 @@ class FrameServer(Server):  # type: ignore[misc]  # the library has no types
         if last is not None:
             self._send_close(*last)
         return last is None
+
+    def _acceptance(self) -> AcceptConnection:
+        """The answer to the handshake."""
+        headers = [(name.encode(), value.encode()) for name, value in self._headers.items()]
+        return AcceptConnection(subprotocol=self.subprotocol, extra_headers=headers)
 
     def _collect(self, event: TextMessage | BytesMessage) -> bool:
         """Add a piece of a message, and the whole message to the buffer; False when too long."""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import zip_longest
 
 from stt.errors import NotReady, STTError
 from stt.events import Ended, Event, Final, SpeechEnded
@@ -238,8 +239,9 @@ class Session:
         """Lock the stream, let the caller feed it, publish what it says, submit what it asks."""
         with self._lock:
             yield track.stream
-            for event in track.stream.events():
-                self._tell(track, event)
+            events = track.stream.events()
+            for event, then in zip_longest(events, events[1:]):
+                self._tell(track, event, last=isinstance(event, Ended) or isinstance(then, Ended))
             self._close_if_settled()
             requests = track.stream.requests()
         for request in requests:
@@ -315,8 +317,11 @@ class Session:
             self._voice.put(farewell)
         self.outbox.close(code, "" if farewell is None else farewell.code)
 
-    def _tell(self, track: Track, event: Event) -> None:
-        if isinstance(event, Ended) and (pause := track.pausing) is not None:
+    def _tell(self, track: Track, event: Event, *, last: bool) -> None:
+        pause = track.pausing
+        if pause is not None:
+            pause.last = last
+        if isinstance(event, Ended) and pause is not None:
             self._resume(track, pause)
             track.resume()
             return
@@ -337,6 +342,8 @@ class Session:
         return self._tracks.usage(self._received)
 
     def _new_track(self, label: str | None) -> Track:
-        options = self.options
-        audio = AudioFormat(options.encoding, options.sample_rate)
-        return Track(label, options.speech, audio, silence_after=options.silence_after)
+        given = self.options
+        audio = AudioFormat(given.encoding, given.sample_rate, given.channels, given.channel)
+        return Track(
+            label, given.speech, audio, manual=given.manual, silence_after=given.silence_after
+        )

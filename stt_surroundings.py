@@ -23,8 +23,15 @@ class SessionOptions:
     speech: SpeechOptions = field(default_factory=SpeechOptions)
     sample_rate: int = SAMPLE_RATE
     encoding: str = "linear16"
+    channels: int = 1
+    channel: int | None = None
+    """The one of these that is heard, from 0; None: their mean."""
+    container: str | None = None
+    """What the client sends, where that is decoded before the session hears it (``stt_intake``)."""
     auto_chunk: bool = False
     """The server mints a chunk per utterance (native W33)."""
+    manual: bool = False
+    """With it: utterances end no chunk, the client's commits do (client RC3)."""
     vad_events: bool = False
     silence_after: float = 1.0
     """s without speech before a client that asked for them is told (native W26)."""

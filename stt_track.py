@@ -32,6 +32,8 @@ class Pause:
     """It ends with the pause."""
     answered: bool = False
     """A transcript has told the client already."""
+    last: bool = False
+    """What is said now is the last before it."""
     at: float = 0.0
     """How much audio had come."""
 
@@ -48,6 +50,7 @@ class Track:
         speech: SpeechOptions,
         audio: AudioFormat,
         *,
+        manual: bool = False,
         silence_after: float = 1.0,
     ) -> None:
         self.label = label
@@ -62,7 +65,7 @@ class Track:
         self.replaced = False
         self.timers: dict[str, Timer] = {}
         """For the finals that are due, by chunk (native W8)."""
-        self.manual = False
+        self.manual = manual
         self._audio = audio
         self._decoder = _decoder(audio)
         self._chunk = None if label is None else Chunk(label)
@@ -93,8 +96,9 @@ class Track:
         self.stream.receive_end()
 
     def pause(self, pause: Pause | None = None) -> None:
-        """Endpoint now; the track stays open and more audio may follow."""
+        """Endpoint now, behind all audio that came; the track stays open, more may follow."""
         pause = pause or Pause()
+        self.stream.receive_audio(self._decoder.tail())
         pause.at = self.stream.received
         self._pauses.append(pause)
         self.stream.receive_end()
@@ -182,17 +186,17 @@ class Track:
         chunk = self.uncommitted
         assert chunk is not None, "the session mints one before"
         self._open = None
-        self._committed = self.stream.received
         self.pause(Pause(flush=True, chunk=chunk))
+        self._committed = self.stream.received
         return chunk
 
     def clear(self) -> None:
         """Nothing is said any more of what came since the last commit."""
         if self.uncommitted is not None:
             self.forget(self.uncommitted.id)
-        self._committed = self.stream.received
         if self.stream.speaking:
             self.pause()
+        self._committed = self.stream.received
 
     def configure(self, speech: SpeechOptions, audio: AudioFormat, *, manual: bool) -> None:
         """Other wishes from now on. Raises InvalidState: audio in another format waits."""
@@ -232,7 +236,9 @@ class Track:
 
 
 def _decoder(audio: AudioFormat) -> PcmDecoder:
-    return PcmDecoder(audio.encoding, audio.sample_rate)
+    return PcmDecoder(
+        audio.encoding, audio.sample_rate, channels=audio.channels, channel=audio.channel
+    )
 
 
 class Tracks:

@@ -97,9 +97,10 @@ class Voice:
         if said.is_final:
             said = replace(said, usage=usage)
         pause = track.pausing
-        if pause is not None and pause.flush and (said.is_final or said.speech_final):
+        ends = said.is_final or said.speech_final
+        if pause is not None and pause.flush and pause.last and ends:
             said, pause.answered = replace(said, flushed=True), True
-        if (said.is_final or said.speech_final) and said.committed:
+        if ends and said.committed:
             said = replace(said, stored=self._store(track, said))
         self.put(said)
         self._around.publish(self._tenant, said)

@@ -28,13 +28,13 @@ from wsproto.events import Ping
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
-from stt_frames import FrameServer, SocketOptions
+from stt_frames import ANSWER_HEADERS, FrameServer, SocketOptions
 from stt_socket import LINGER_S, InFlight
 
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["HardServer", "SocketOptions", "install"]
+__all__ = ["ANSWER_HEADERS", "HardServer", "SocketOptions", "install"]
 
 log = logging.getLogger("stt.websocket")
 

@@ -6,7 +6,6 @@ Translates what HTTP carries (headers, subprotocols, the query) for `stt.auth`, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from flask import Flask, Request, Response, g, request
 
@@ -32,9 +31,9 @@ hear their own words: not read a tenant's transcripts, subscribe to them, send f
 def asking(auth: Authenticator) -> Callable[[Request], None]:
     """What the gate asks of each request; it raises Unauthorized, or Forbidden.
 
-    Leaves the principal for `whom` and its tenant, for the WebSocket door, in ``flask.g``. The
-    query counts on WebSocket routes alone, where browsers can set no header (native W30, runtime
-    RT-55, client RH2).
+    Leaves the principal, for `whom` and for the WebSocket door, in ``flask.g``. The query counts on
+    WebSocket routes alone, where browsers can set no header (native W30, runtime RT-55, client
+    RH2).
     """
 
     def ask(asked: Request) -> None:
@@ -74,15 +73,9 @@ def count_refusals(app: Flask, count: Callable[[str], None]) -> None:
 
     @app.after_request
     def _count(response: Response) -> Response:
-        if _is_handshake(request) and response.status_code >= 400 and response.is_json:
-            count(_code(response.get_json()))
+        if _is_handshake(request) and response.status_code >= 400:
+            count(str(g.get("error_code")))  # bodies have it in one shape or another
         return response
-
-
-def _code(body: Any) -> str:
-    """The code of an error, in our shape or in OpenAI's."""
-    error = body.get("error")
-    return str(error.get("code") if isinstance(error, dict) else body.get("code"))
 
 
 def _is_handshake(asked: Request) -> bool:

@@ -109,6 +109,7 @@ def _say_http_error(error: HTTPException) -> Response:
 
 def _body(status: int, message: str, code: str | None, param: str | None = None) -> Response:
     """The body in the shape of its door: its own, OpenAI's under /v1/ (HT3), else the older one."""
+    g.error_code = code  # ours, for whoever counts
     shapes: Mapping[str, Shape] = current_app.extensions[SHAPES]
     shape = next((shape for path, shape in shapes.items() if request.path.startswith(path)), None)
     if shape is not None:

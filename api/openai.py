@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -43,7 +44,7 @@ def blueprint(
                 model.check(wish.model, strict=strict)
             return data, wish
 
-        return files.serve(request, receive, shown)
+        return files.serve(request, receive, partial(shown, usage=task == "transcribe"))
 
     @door.post(FILE_PATHS[0])
     def transcriptions() -> Response:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app import create_app, engine_options
+from app import create_app
 from benchmarks.scripted_engine import ScriptedEngine
 from stt.engines.models import find_model
 from stt.engines.options import DEMO_MODEL
 from stt_config import Settings
+from stt_options import engine_options
 
 
 def costed_engine(settings: Settings) -> ScriptedEngine:

@@ -69,9 +69,9 @@ def appended(samples: Samples) -> Iterator[bytes]:
 
 
 def contained(samples: Samples, container: str) -> Iterator[bytes]:
-    """Messages with what a recorder has written of a container every 100 ms."""
+    """Messages with what a recorder has written of a container every 100 ms, if anything."""
     for piece in opus_pieces(samples, container, every=FRAME):
-        yield framed(piece, BINARY)
+        yield framed(piece, BINARY) if piece else b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ class Asked:
     """None: no keys are set."""
     abilities: Abilities
     """Of the engine."""
+    request_id: str = ""
+    """Below ``/v1/``: what the request is called in answers and logs."""
 
     @property
     def query(self) -> dict[str, str]:
@@ -57,6 +59,8 @@ class Accepted:
     """None: the service mints one."""
     listener: Callable[[Session], Intermediary] | None = None
     """Stands before the session and takes its commands; None: nothing does."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """For the answer to the handshake, where it is accepted early (see `Dialect`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,9 @@ class Dialect(Protocol):
     """One wire protocol's way in."""
 
     path: str
+    early: bool
+    """Accept before the upgrade: a refusal is an HTTP answer, in the shape of this path's errors.
+    Else it is said in the WebSocket."""
 
     def accept(self, asked: Asked) -> Accepted:
         """What to make of a handshake. Raises STTError where it is refused."""

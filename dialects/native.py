@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dialects.base import Accepted, Asked, DoorOptions, Refusal
+from stt.audio.stream import decoded_stream
 from stt.errors import NotReady, STTError, UnsupportedAudio
+from stt.events import SAMPLE_RATE
+from stt.protocols.base import Close
 from stt.protocols.native import NativeOptions, NativeProtocol
 from stt.protocols.native_query import NativeQuery, read_query
 from stt.replies import problem
+from stt_intake import ENCODING, Intake
+from stt_session import Session
 from stt_surroundings import SessionOptions
 
 
@@ -16,6 +21,7 @@ class NativeDialect:
     """See the module's docstring."""
 
     path = "/stt/stream"
+    early = False
 
     def __init__(self, options: DoorOptions) -> None:
         self._options = options
@@ -29,10 +35,12 @@ class NativeDialect:
             max_message_bytes=self._options.max_message_bytes,
             only_tenant=tenant if self._options.strict_tenant else None,
         )
+        chosen = self._chosen(query, asked.abilities.n_mels)
         return Accepted(
             tenant,
-            self._chosen(query, asked.abilities.n_mels),
+            chosen,
             lambda session: NativeProtocol(session.id, spoken),
+            listener=_intake if query.contained else None,
             connection=self._options.connection,
             session_id=query.session_id,
         )
@@ -64,9 +72,16 @@ class NativeDialect:
                 interim_words=query.native.words == "interim",
                 n_mels=n_mels,
             ),
-            sample_rate=query.sample_rate,
-            encoding=query.encoding,
+            sample_rate=SAMPLE_RATE if query.contained else query.sample_rate,
+            encoding=ENCODING if query.contained else query.encoding,
+            channels=1 if query.contained else query.channels,
+            channel=query.channel,
+            container=query.encoding if query.contained else None,
             auto_chunk=query.auto_chunk,
             vad_events=query.vad_events,
             subscribe=query.subscribe,
         )
+
+
+def _intake(session: Session) -> Intake:
+    return Intake(session, decoded_stream, rate=session.options.pace.rate, ends=(Close,))

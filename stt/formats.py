@@ -71,10 +71,12 @@ def render(
     granularities: Collection[Granularity] = SEGMENTS,
     task: Task = "transcribe",
     logprobs: bool = False,
+    usage: bool = True,
 ) -> Rendered:
     """The answer in ``response_format``.
 
-    Granularities count for verbose_json only (OF7), ``logprobs`` for json only (OF8).
+    Granularities count for verbose_json only (OF7), ``logprobs`` for json only (OF8). OpenAI's
+    types for translations have no ``usage``.
     """
     match response_format:
         case "text":
@@ -93,7 +95,9 @@ def render(
                     for piece, final in transcription.pieces
                     for entry in token_logprobs(piece, final)
                 ]
-            body["usage"] = _usage(transcription)
+    if usage:
+        seconds = _seconds(transcription.duration)
+        body["usage"] = {"type": "duration", "seconds": seconds}
     return Rendered(json.dumps(body, ensure_ascii=False), "application/json")
 
 
@@ -117,7 +121,7 @@ def verbose(
     if "word" in granularities:
         finals = _spoken(transcription)
         body["words"] = [item for final in finals for item in _words(final.words)]
-    return body | {"usage": _usage(transcription)}
+    return body
 
 
 def srt(transcription: Transcription) -> str:
@@ -175,10 +179,6 @@ def openai_error(
 
 def _spoken(transcription: Transcription) -> Iterator[Final]:
     return (final for final in transcription.finals if final.text)
-
-
-def _usage(transcription: Transcription) -> dict[str, Any]:
-    return {"type": "duration", "seconds": _seconds(transcription.duration)}
 
 
 def _segment(number: int, final: Final) -> dict[str, Any]:

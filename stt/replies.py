@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from stt.errors import STTError
@@ -23,7 +23,10 @@ class Opened:
     tenant_id: str
     max_message_bytes: int
     sample_rate: int
+    """Hz; of a container, of what it is decoded to."""
     encoding: str
+    """Of the samples, or the container."""
+    channels: int = 1
     seq: int = 0
 
 
@@ -70,7 +73,7 @@ class Transcript:
     """The utterance was decoded anew at its end: the text may differ from what was committed
     (REC-27). Nothing before that utterance does."""
     flushed: bool = False
-    """A client that asked for all so far waited for this end of an utterance (see `Flushed`)."""
+    """The last that a client waited for who asked for all so far: `Flushed` follows at once."""
 
 
 class Joining:
@@ -163,7 +166,7 @@ class Problem:
     chunk_id: str | None = None
     close_code: int | None = None
     seq: int = 0
-    cause: STTError | None = None
+    cause: STTError | None = field(default=None, compare=False)
     """What it tells of, for a protocol that can say more than a code and a sentence."""
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 JSON: TypeAlias = Mapping[str, Any]
 """A part of a description, as it was read."""
 
-SHORT = 88  # characters; a longer example takes a line for each of its fields
+SHORT = 88  # characters; what is longer takes a line for each of its parts
 DEEPEST = 8  # levels of fields in fields that a table follows
 
 
@@ -81,6 +81,8 @@ def fields(document: JSON, schema: JSON, inside: str = "", depth: int = 0) -> It
         return
     if "array" in _types(full):
         yield from fields(document, full.get("items", {}), f"{inside}[]", depth + 1)
+    if "contentSchema" in full:  # JSON within a text
+        yield from fields(document, full["contentSchema"], inside, depth + 1)
     for alternative in (*full.get("anyOf", ()), *full.get("oneOf", ())):
         yield from fields(document, alternative, inside, depth + 1)
     required = full.get("required", ())
@@ -117,12 +119,23 @@ def kind(document: JSON, schema: JSON) -> str:
 
 def example(title: str, value: object) -> Example:
     """A value as it is sent: JSON, or a text as it stands."""
-    if isinstance(value, str):
-        return Example(title, value)
-    line = json.dumps(value, ensure_ascii=False)
-    return Example(
-        title, line if len(line) <= SHORT else json.dumps(value, indent=2, ensure_ascii=False)
-    )
+    return Example(title, value if isinstance(value, str) else _laid_out(value, ""))
+
+
+def _laid_out(value: object, indent: str, name: str = "") -> str:
+    """JSON in which what fits on a line stands on one."""
+    line = f"{indent}{name}{json.dumps(value, ensure_ascii=False)}"
+    if len(line) <= SHORT or not (isinstance(value, dict | list) and value):
+        return line
+    deeper = f"{indent}  "
+    if isinstance(value, dict):
+        brackets = "{}"
+        parts = [_laid_out(each, deeper, f"{_literal(key)}: ") for key, each in value.items()]
+    else:
+        brackets = "[]"
+        parts = [_laid_out(each, deeper) for each in value]
+    inner = ",\n".join(parts)
+    return f"{indent}{name}{brackets[0]}\n{inner}\n{indent}{brackets[1]}"
 
 
 def _values(document: JSON, full: JSON) -> str:
@@ -137,6 +150,8 @@ def _values(document: JSON, full: JSON) -> str:
     types = _types(full)
     if types == ["array"]:
         return f"list of {_values(document, resolved(document, full.get('items', {})))}"
+    if full.get("contentMediaType") == "application/json":
+        return "JSON"
     if "contentMediaType" in full or full.get("format") == "binary":
         return "bytes"
     named = " or ".join(types) or "any"

@@ -15,9 +15,13 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from api.describe import LOADER
+
 ROOT = Path(__file__).parent.parent
-OPENAPI: dict[str, Any] = yaml.safe_load((ROOT / "openapi.yaml").read_text(encoding="utf-8"))
-ASYNCAPI: dict[str, Any] = yaml.safe_load((ROOT / "asyncapi.yaml").read_text(encoding="utf-8"))
+OPENAPI, ASYNCAPI = (
+    yaml.load((ROOT / name).read_text(encoding="utf-8"), LOADER)
+    for name in ("openapi.yaml", "asyncapi.yaml")
+)
 
 Side = Literal["client", "server"]
 ACTIONS = {"client": "receive", "server": "send"}

@@ -14,7 +14,7 @@ from stt import replies
 from stt.errors import STTError
 from stt.events import Word
 from stt.ids import MAX_HINT
-from stt.protocols.base import Command
+from stt.protocols import base
 from stt.protocols.native import NativeOptions, NativeProtocol
 from stt.protocols.native_query import NativeQuery, read_query
 from stt_config import Settings
@@ -34,7 +34,7 @@ TRANSCRIPT = replies.Transcript(
     warning="odd_length", seq=1,
 )  # fmt: skip
 EVERY_REPLY: tuple[replies.Reply, ...] = (
-    replies.Opened("s", "0000", 2**21, 16000, "linear16"),
+    replies.Opened("s", "0000", 2**21, 16000, "linear16", channels=1),
     replies.Usage(1.0, 0.5),
     TRANSCRIPT,
     replies.ChunkOpened("1", 2),
@@ -47,6 +47,8 @@ EVERY_REPLY: tuple[replies.Reply, ...] = (
     replies.Problem("bad_json", "no", None),
     replies.Degraded(True, 6),
 )
+FOREIGN = {replies.Committed, replies.Flushed, replies.Note}
+"""Answers to what only other protocols can ask."""
 
 
 def references(node: Any) -> Iterator[str]:
@@ -117,15 +119,19 @@ def test_what_is_not_described_is_refused() -> None:
 
 def test_every_reply_is_described() -> None:
     """Each kind of reply, encoded, is a message of the document; each message is some reply."""
-    assert {type(reply) for reply in EVERY_REPLY} == set(get_args(replies.Reply))
-    said = set()
+    assert {type(reply) for reply in EVERY_REPLY} == set(get_args(replies.Reply)) - FOREIGN
 
+    said = {check(NATIVE, message) for message in native_messages()}
+
+    assert said == {item.key for at, item in MESSAGES if at == NATIVE and item.side == "server"}
+
+
+def native_messages() -> Iterator[dict[str, Any]]:
+    """Every reply as the native codec writes it, with whole texts and with deltas."""
     for text_delta in (False, True):
         codec = NativeProtocol("s", NativeOptions(words="interim", text_delta=text_delta))
         for reply in (*EVERY_REPLY, *ends()):
-            said.add(check(NATIVE, json.loads(codec.encode(reply))))
-
-    assert said == {item.key for at, item in MESSAGES if at == NATIVE and item.side == "server"}
+            yield from map(json.loads, codec.encode(reply))
 
 
 def ends() -> Iterator[replies.Transcript]:
@@ -147,11 +153,9 @@ def ends() -> Iterator[replies.Transcript]:
 def test_no_message_allows_more_than_the_code_says() -> None:
     """Each key of a server message can occur: no schema is wider than the codec."""
     shown: dict[str, set[str]] = {}
-    for text_delta in (False, True):
-        codec = NativeProtocol("s", NativeOptions(words="interim", text_delta=text_delta))
-        for reply in (*EVERY_REPLY, *ends()):
-            message = json.loads(codec.encode(reply))
-            shown.setdefault(check(NATIVE, message), set()).update(message)
+
+    for message in native_messages():
+        shown.setdefault(check(NATIVE, message), set()).update(message)
 
     for address, item in MESSAGES:
         if address == NATIVE and item.side == "server":
@@ -160,15 +164,17 @@ def test_no_message_allows_more_than_the_code_says() -> None:
 
 
 def test_client_examples_are_commands() -> None:
-    """Each example of a client's message is understood, and every command has one."""
+    """Each example of a client's message is understood, and every native command has one."""
+    codec = NativeProtocol("s", NativeOptions())
     meant = {
-        type(NativeProtocol("s", NativeOptions()).decode(json.dumps(example["payload"])))
+        type(command)
         for address, item in JSON
         if (address, item.side) == (NATIVE, "client")
         for example in item.message["examples"]
+        for command in codec.decode(json.dumps(example["payload"]))
     }
 
-    assert meant == set(get_args(Command))
+    assert meant == {base.AppendAudio, base.ReplaceAudio, base.SetChunk, base.Finalize, base.Ping}
 
 
 @pytest.mark.parametrize("message", [message for _, message in lines("server")])
@@ -182,7 +188,7 @@ def test_the_examples_of_the_manual_are_described(message: str) -> None:
 
 
 def test_the_query_is_that_of_the_code() -> None:
-    """The parameters that `read_query` asks for and the ticket, with their defaults (S1)."""
+    """What `read_query` asks for, with its defaults, and what the gate does (S1, client RH2)."""
     asked: set[str] = set()
 
     class Empty(dict[str, str]):
@@ -193,8 +199,8 @@ def test_the_query_is_that_of_the_code() -> None:
     read_query(Empty(), frozenset())
     described = ASYNCAPI["channels"]["stream"]["bindings"]["ws"]["query"]["properties"]
 
-    assert set(described) == asked | {"ticket"}
-    for name in ("tenant_id", "sample_rate", "encoding"):
+    assert set(described) == asked | {"ticket", "api_key"}
+    for name in ("tenant_id", "sample_rate", "encoding", "channels"):
         assert described[name]["default"] == getattr(NativeQuery(), name)
     for name in ("prompt", "hotwords"):
         assert described[name]["maxLength"] == MAX_HINT
@@ -222,16 +228,22 @@ def test_the_errors_are_those_a_session_can_say() -> None:
     rows = table("## Errors")
     errors = ASYNCAPI["channels"]["stream"]["messages"]["error"]["payload"]["properties"]
 
-    said = {code for code, cells in rows.items() if cells[1] != "not sent"}
+    said = {
+        code
+        for code, (_, goes_on, when) in rows.items()
+        if goes_on != "not sent" and "/v1/" not in when  # which has errors of its own
+    }
 
     assert set(errors["code"]["enum"]) == said
 
 
 def test_the_close_codes_are_those_of_the_manual() -> None:
-    """The same numbers as in the table of docs/protocol.md."""
-    described = set(ASYNCAPI["channels"]["stream"]["x-close-codes"])
+    """The same numbers as in the table of docs/protocol.md; 1001 ends other protocols alone."""
+    manual = {code for code in table("## Close codes") if re.fullmatch(r"\d+", code)}
 
-    assert described == {code for code in table("## Close codes") if re.fullmatch(r"\d+", code)}
+    assert set(ASYNCAPI["channels"]["stream"]["x-close-codes"]) == manual - {"1001"}
+    for channel in ASYNCAPI["channels"].values():
+        assert set(channel["x-close-codes"]) <= manual
 
 
 def test_the_version_is_that_of_the_service() -> None:

@@ -302,3 +302,16 @@ def test_committed_text_only_grows(
 
     assert last is not None
     assert last.committed == settled == chunk.text
+
+
+def test_utterances_that_ended_before_do_not_end_a_chunk_that_takes_one_more() -> None:
+    """Their finals may come late: they add their text (client RQ4)."""
+    chunk = Chunk("1", last=1)
+
+    first = chunk.say(Final(0, "one", 0.0, 1.0))
+    last = chunk.say(Final(1, "two", 2.0, 3.0))
+
+    assert first is not None
+    assert (first.committed, first.is_final) == ("one", False)
+    assert last is not None
+    assert (last.committed, last.is_final) == ("one two", True)

@@ -53,6 +53,7 @@ BAD = {
     "STT_AUDIO_RATE": "0.5",
     "STT_AUDIO_BURST_S": "none",
     "STT_FINALIZE_TIMEOUT_S": "0",
+    "STT_MAX_SESSION_S": "0",
     "STT_WS_IDLE_TIMEOUT_S": "0",
     "STT_WS_PING_INTERVAL_S": "0",
     "STT_WS_SEND_TIMEOUT_S": "0",

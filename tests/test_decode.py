@@ -80,7 +80,7 @@ def wav(
 ) -> bytes:
     """A WAV file whose header says what one likes."""
     align = channels * bits // 8
-    header = struct.pack("<HHIIHH", kind, channels, rate, rate * align, align, bits)
+    header = struct.pack("<HHIIHH", kind, channels, rate, rate * align, align & 0xFFFF, bits)
     length = len(data) if data_len is None else data_len
     body = b"WAVEfmt " + struct.pack("<I", 16) + header + b"data" + struct.pack("<I", length) + data
     return b"RIFF" + struct.pack("<I", len(body) & 0xFFFFFFFF) + body

@@ -105,6 +105,19 @@ def test_the_page_shows_every_operation(page: Page) -> None:
             assert f"{method.upper()} {path} {operation['summary']}" in shown
 
 
+def test_the_page_shows_the_fields_of_every_body(page: Page) -> None:
+    """What may be sent stands where it is sent, not behind a link."""
+    uploads = [
+        path
+        for path, methods in OPENAPI["paths"].items()
+        if "multipart/form-data"
+        in methods.get("post", {}).get("requestBody", {}).get("content", {})
+    ]
+
+    assert uploads
+    assert page.text.count("timestamp_granularities[]") > len(uploads)
+
+
 def test_the_page_shows_every_message_and_close_code(page: Page) -> None:
     """Each WebSocket with its messages, their fields and examples, its query and its ends."""
     shown = " ".join(page.text.split())

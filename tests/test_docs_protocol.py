@@ -18,7 +18,13 @@ from stt.events import Word
 from stt.protocols import base
 from stt.protocols.base import Command
 from stt.protocols.native import NativeOptions, NativeProtocol
-from stt.protocols.native_query import ENCODINGS, RATES, NativeQuery, read_query
+from stt.protocols.native_query import (
+    ENCODINGS,
+    MAX_CHANNELS,
+    RATES,
+    NativeQuery,
+    read_query,
+)
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "protocol.md").read_text()
@@ -191,8 +197,9 @@ def test_the_table_lists_every_query_parameter() -> None:
     for name, value in (("tenant_id", "0000"), ("sample_rate", "16000"), ("encoding", "linear16")):
         assert rows[name][0] == f"`{value}`"
         assert getattr(NativeQuery(), name) == (int(value) if name == "sample_rate" else value)
-    assert all(str(rate) in rows["sample_rate"][1] for rate in RATES)
-    assert ENCODINGS == ("linear16",), "the page says: nothing else yet"
+    assert f"{RATES[0]} to {RATES[-1]} Hz" in rows["sample_rate"][1]
+    assert set(re.findall(r"`(\w+)`", rows["encoding"][1])) == set(ENCODINGS)
+    assert f"1 to {MAX_CHANNELS}," in rows["channels"][1]
 
 
 def test_the_table_lists_every_error() -> None:

@@ -158,7 +158,7 @@ def test_all_languages_of_whisper_have_a_name() -> None:
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [(BadInput("no"), "invalid_request_error"), (Unauthorized("no"), "invalid_request_error"),
+    [(BadInput("no"), "invalid_request_error"),
      (QueueFull(), "rate_limit_error"), (EngineError("no"), "server_error")],
 )  # fmt: skip
 def test_errors_have_all_four_keys(error: STTError, kind: str) -> None:
@@ -166,6 +166,13 @@ def test_errors_have_all_four_keys(error: STTError, kind: str) -> None:
     assert error_object(error, param="file") == {
         "error": {"message": error.message, "type": kind, "param": "file", "code": error.code}
     }
+
+
+def test_a_wrong_key_has_the_code_that_programs_look_for() -> None:
+    """OE1: OpenAI's own code and type."""
+    refusal = error_object(Unauthorized("no"))["error"]
+
+    assert (refusal["type"], refusal["code"]) == ("invalid_request_error", "invalid_api_key")
 
 
 def test_tokens_are_the_text_also_where_words_are_not() -> None:

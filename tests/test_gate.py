@@ -255,7 +255,7 @@ def test_one_openai_shape_for_all_errors(server: Served) -> None:
     """A refused key, an unknown path and a full queue have the types SDKs know (HT3, OE1)."""
     refused = server.ask("GET", "/v1/full", "Authorization: Bearer wrong\r\n").json["error"]
 
-    assert (refused["type"], refused["code"]) == ("invalid_request_error", "unauthorized")
+    assert (refused["type"], refused["code"]) == ("invalid_request_error", "invalid_api_key")
     assert server.ask("GET", "/v1/full").json["error"]["type"] == "rate_limit_error"
     assert server.ask("GET", "/v1/nothing").json["error"]["type"] == "invalid_request_error"
 

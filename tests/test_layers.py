@@ -30,7 +30,7 @@ FLOOR_0 = (
 )  # fmt: skip
 RUNTIME = (
     "session_manager", "stt_batches", "stt_chunks", "stt_dispatch", "stt_file", "stt_ingest",
-    "stt_job", "stt_load", "stt_metering", "stt_order", "stt_outbox", "stt_recorder",
+    "stt_intake", "stt_job", "stt_load", "stt_metering", "stt_order", "stt_outbox", "stt_recorder",
     "stt_recording", "stt_session",
     "stt_stall", "stt_submission", "stt_surroundings", "stt_tenants", "stt_timers", "stt_track",
     "stt_voice",
@@ -59,6 +59,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "stt_batches": (*FLOOR_0, "stt_job"),
     "stt_order": (*FLOOR_0, "stt_job", "stt_batches", "stt_tenants"),
     "stt_ingest": (*FLOOR_0, "stt_job", "stt_batches", "stt_order"),  # AL4
+    "stt_intake": (*FLOOR_0, "stt.protocols.base"),
     "stt_load": (*FLOOR_0, "stt_job", "stt_batches"),
     "stt_workers": (*FLOOR_0, "stt_ingest", "stt_job", "stt.engines.base"),  # AL5
     "stt_surroundings": (
@@ -115,6 +116,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "api": (*DOORWAY, "api.files", "api.answers"),
     "stt_config": (*FLOOR_0, "stt_readers"),  # AL8
     "gunicorn.conf": (*FLOOR_0, "stt_config", "gunicorn_worker"),
+    "stt_options": (
+        "dialects.base", "dialects.realtime", "stt.engines.options", "stt.pace", "stt.speech",
+        "stt_config", "stt_connection", "stt_surroundings", "stt_websocket",
+    ),
     "app": EVERYTHING,
     "benchmarks": EVERYTHING,
     "stt_client": ("stt_client",),  # it can be taken out of the house
@@ -134,7 +139,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "simple_websocket": ("streaming_ws", "stt_connection", *WIRE),
     "gunicorn": ("gunicorn_worker",),
     "websocket": ("stt_client",), "wyoming": ("stt_wyoming",),
-    "stt_config": ("app", "gunicorn.conf"), "stt_readers": ("stt_config",),
+    "stt_config": ("app", "gunicorn.conf", "stt_options"), "stt_readers": ("stt_config",),
 }  # fmt: skip
 """Libraries, and rooms with few visitors: the only modules that import them."""
 MEASURES = "benchmarks"  # they may import what they measure

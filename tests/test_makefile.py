@@ -106,6 +106,27 @@ def test_home_assistant_brings_its_protocol(tmp_path: Path) -> None:
     assert again.strip() == f"exec {tmp_path}/bin/python -m stt_wyoming"
 
 
+def test_other_peoples_clients_are_installed_apart(tmp_path: Path) -> None:
+    """``make test-clients`` has an environment of its own, made once; nothing else needs it."""
+    for stamp in (".created", ".installed", ".installed-dev"):
+        (tmp_path / stamp).touch()
+    apart = tmp_path / "clients"
+    apart.mkdir()
+    places = [f"VENV={tmp_path}", f"CLIENTS={apart}"]
+
+    fresh = make("-n", "test-clients", *places).stdout
+    (apart / ".created").touch()
+    (apart / ".installed").touch()
+    again = make("-n", "test-clients", *places).stdout
+
+    assert f"-m venv {apart}" in fresh
+    assert f"{apart}/bin/python -m pip" in fresh
+    assert again.splitlines() == [
+        f"VENV={tmp_path} {apart}/bin/python -m pytest -c tests_clients/pytest.ini tests_clients"
+    ]
+    assert "requirements-clients" not in make("-n", "check", *places).stdout
+
+
 def test_a_user_without_venv_is_told_what_to_type(bare: Path, tmp_path: Path) -> None:
     """Debian without python3-venv, not root: the exact line, and no half-made environment."""
     done = make("install", f"VENV={tmp_path / 'venv'}", path=bare)
@@ -140,12 +161,12 @@ def test_an_old_python_is_refused(bare: Path, tmp_path: Path) -> None:
 
 
 def test_check_ends_with_the_tests() -> None:
-    """The last line of ``make check``, and so of continuous integration, is that of the tests."""
+    """The last line of each part of continuous integration is the count of its tests."""
     assert re.search(r"^check: lint types test ", MAKEFILE, re.MULTILINE)
     assert ".NOTPARALLEL:" in MAKEFILE
 
     script = (ROOT / ".ci" / "run").read_text().splitlines()
     assert script[0] == "#!/usr/bin/env bash"
     assert "set -euo pipefail" in script
-    assert script[-1] == "exec make check </dev/null"
+    assert script[-2:] == ["make check </dev/null", "exec make test-clients </dev/null"]
     assert os.access(ROOT / ".ci" / "run", os.X_OK)

@@ -126,6 +126,17 @@ def test_an_odd_byte_of_json_audio_is_dropped_with_a_warning() -> None:
     assert decode(b"abc") == AppendAudio(b"abc")
 
 
+@pytest.mark.parametrize(("width", "kept"), [(1, b"abcdefg"), (4, b"abcd"), (6, b"abcdef")])
+def test_json_audio_is_cut_after_a_whole_sample(width: int, kept: bytes) -> None:
+    """mu-law has no odd byte, floats may have three, a container is never cut (W12, BR3)."""
+    decode = protocol(sample_bytes=width).decode
+    warning = None if len(kept) == 7 else "odd_length"
+
+    command = decode(message(chunk_id="1", audio_b64=b64(b"abcdefg")))
+
+    assert command == ReplaceAudio(kept, "1", warning)
+
+
 def test_numbers_are_ids_too() -> None:
     """A chunk_id that is a JSON number becomes its decimal string (W11)."""
     assert decoded(protocol(), message(type="set_chunk", chunk_id=17)) == SetChunk("17")
@@ -239,6 +250,7 @@ def test_the_greeting() -> None:
         "max_message_bytes": 2_097_152,
         "sample_rate": 16_000,
         "encoding": "linear16",
+        "channels": 1,
     }
 
 

@@ -43,3 +43,19 @@ def test_words_that_nobody_reads_are_not_aligned() -> None:
 
     assert (none.word_times, none.interim_words) == (False, False)
     assert (interim.word_times, interim.interim_words) == (True, True)
+
+
+def test_bare_samples_reach_the_session_as_they_come() -> None:
+    """Encoding, rate and channels are the query's (client-S1)."""
+    options = chosen(encoding="mulaw", sample_rate="8000", channels="2", channel="1")
+
+    assert (options.encoding, options.sample_rate, options.container) == ("mulaw", 8000, None)
+    assert (options.channels, options.channel) == (2, 1)
+
+
+def test_a_container_is_decoded_before_the_session_hears_it() -> None:
+    """client-BR3: whatever the query says of rate and channels, the session hears 16 kHz mono."""
+    options = chosen(encoding="webm", sample_rate="48000", channels="2")
+
+    assert (options.encoding, options.sample_rate, options.channels) == ("float32", 16_000, 1)
+    assert options.container == "webm"

@@ -8,15 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stt.audio import pcm
+from stt.audio.pcm import PcmDecoder
 from stt.errors import BadInput, UnsupportedAudio
 from stt.ids import MAX_HINT
 from stt.protocols.native import NativeOptions
-from stt.protocols.native_query import NativeQuery, read_query
+from stt.protocols.native_query import (
+    CONTAINERS,
+    MAX_CHANNELS,
+    RATES,
+    WIDTHS,
+    NativeQuery,
+    read_query,
+)
 
 LANGUAGES = frozenset({"en", "de"})
 NAMES = [
-    "tenant_id", "session_id", "sample_rate", "encoding", "auto_chunk", "vad_events", "subscribe",
-    "json_audio", "text", "language", "task", "prompt", "hotwords", "final", "words",
+    "tenant_id", "session_id", "sample_rate", "encoding", "channels", "channel", "auto_chunk",
+    "vad_events", "subscribe", "json_audio", "text", "language", "task", "prompt", "hotwords",
+    "final", "words",
 ]  # fmt: skip
 
 
@@ -33,7 +43,9 @@ def test_every_parameter_is_read() -> None:
         "tenant_id": "room 1",
         "session_id": "s1",
         "sample_rate": "48000",
-        "encoding": "linear16",
+        "encoding": "mulaw",
+        "channels": "2",
+        "channel": "1",
         "auto_chunk": "1",
         "vad_events": "true",
         "subscribe": "tenant",
@@ -52,10 +64,13 @@ def test_every_parameter_is_read() -> None:
         tenant_id="room 1",
         session_id="s1",
         sample_rate=48_000,
+        encoding="mulaw",
+        channels=2,
+        channel=1,
         auto_chunk=True,
         vad_events=True,
         subscribe=True,
-        native=NativeOptions(json_append=True, text_delta=True, words="interim"),
+        native=NativeOptions(json_append=True, text_delta=True, words="interim", sample_bytes=2),
         language="de",
         task="translate",
         prompt="Hark",
@@ -115,28 +130,71 @@ def test_the_words_a_client_may_ask_for(words: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("sample_rate", "11025"),
+        ("sample_rate", "7999"),
+        ("sample_rate", "48001"),
+        ("sample_rate", "9" * 5000),
         ("sample_rate", "16e3"),
         ("sample_rate", " 16000"),
         ("sample_rate", "-1"),
         ("sample_rate", "١٦٠٠٠"),
         ("sample_rate", ""),
-        ("encoding", "opus"),
+        ("encoding", "speex"),
+        ("encoding", "LINEAR16"),
         ("encoding", ""),
+        ("channels", "0"),
+        ("channels", "9"),
+        ("channels", ""),
+        ("channels", "1.0"),
+        ("channel", "1"),
+        ("channel", "-1"),
+        ("channel", ""),
     ],
 )
 def test_audio_that_is_not_served(name: str, value: str) -> None:
-    """A rate or an encoding outside the table is `unsupported_audio` (W27)."""
+    """A rate, an encoding or a channel outside the table is `unsupported_audio` (W27, S1)."""
     with pytest.raises(UnsupportedAudio, match=name) as refusal:
         read_query({name: value}, LANGUAGES)
 
     assert refusal.value.code == "unsupported_audio"
 
 
-@pytest.mark.parametrize("rate", [8000, 16_000, 24_000, 44_100, 48_000])
+@pytest.mark.parametrize("rate", [8000, 11_025, 16_000, 44_100, 47_999, 48_000])
 def test_the_rates_served(rate: int) -> None:
-    """The five rates of the table (W27)."""
+    """Whatever a browser's context runs at (W27, client-BR1)."""
     assert read_query({"sample_rate": str(rate)}, LANGUAGES).sample_rate == rate
+
+
+@pytest.mark.parametrize(("encoding", "width"), WIDTHS.items())
+def test_the_encodings_served(encoding: str, width: int) -> None:
+    """Bare samples are what the decoder knows, and JSON keeps whole ones of all channels (W12)."""
+    query = read_query({"encoding": encoding, "channels": "3", "channel": "2"}, LANGUAGES)
+
+    assert (query.encoding, query.channels, query.channel) == (encoding, 3, 2)
+    assert query.native.sample_bytes == 3 * width
+    assert not query.contained
+    PcmDecoder(encoding, channels=3, channel=2)
+
+
+@pytest.mark.parametrize("encoding", CONTAINERS)
+def test_a_container_is_asked_for_by_any_name(encoding: str) -> None:
+    """Its content says which it is, so JSON audio may be cut anywhere (client-BR3)."""
+    query = read_query({"encoding": encoding, "sample_rate": "44100"}, LANGUAGES)
+
+    assert query.contained
+    assert query.native.sample_bytes == 1
+
+
+def test_of_a_container_no_channel_is_chosen() -> None:
+    """The error names the parameter (S1)."""
+    with pytest.raises(UnsupportedAudio, match="channel='0' is for bare samples"):
+        read_query({"encoding": "webm", "channel": "0"}, LANGUAGES)
+
+
+def test_the_query_serves_what_the_decoder_serves() -> None:
+    """The protocols do not import the audio room, so their limits are written twice (W27)."""
+    assert (RATES, MAX_CHANNELS) == (pcm.RATES, pcm.MAX_CHANNELS)
+    assert pcm.ENCODINGS.keys() == WIDTHS.keys()
+    assert {name: e.width for name, e in pcm.ENCODINGS.items()} == WIDTHS
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=20)))

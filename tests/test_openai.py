@@ -255,6 +255,8 @@ def test_of22_translations(house: House) -> None:
 
     assert answer.get_json()["language"] == "english"
     assert answer.get_json()["task"] == "translate"
+    assert "usage" not in answer.get_json()  # the SDK's types have none
+    assert send(house, TRANSLATE).get_json() == {"text": "Hello there."}
     assert house.recorder.calls[0].task == "translate"
 
 

@@ -74,6 +74,15 @@ def test_flush_drops_the_spare_byte() -> None:
     assert samples.tolist() == [0.5]
 
 
+def test_the_tail_is_had_without_dropping_the_spare_byte() -> None:
+    """So that all audio before a commit is heard before its answer (client S9, RE6)."""
+    decoder = PcmDecoder("linear16", 24_000)
+    sound = decoder.push(bytes(48_001))
+
+    assert len(sound) + len(decoder.tail()) == 16_000
+    assert len(decoder.push(bytes(47_999))) + len(decoder.tail()) == 16_000
+
+
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 24000, 44100, 47999, 48000])
 def test_other_rates_are_resampled(rate: int) -> None:
     """native W27: one second stays one second and the tone stays the same tone, to 1e-3."""

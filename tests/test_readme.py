@@ -104,13 +104,14 @@ def test_the_example_without_our_client_works_too(service: Hark) -> None:
 @needs_curl
 def test_the_curl_lines_of_the_protocol_work(service: Hark) -> None:
     """Files, chunks and reads are answered without an error."""
-    upload, chunk, reads = (shell(service, code) for code in blocks(PROTOCOL, "sh"))
+    upload, chunk, openai, reads = (shell(service, code) for code in blocks(PROTOCOL, "sh"))
 
     assert upload.lower().count("hello world") >= 3, upload
     assert "-->" in upload, "subtitles"
     assert '"segments"' in upload, "verbose_json"
     assert '{"chunk_id": "1700000000000", "tenant_id": "0000", "status": "processing"}' in chunk
-    assert "error" not in reads
+    assert '"transcript.text.delta"' in openai, "a stream of events"
+    assert "error" not in openai + reads
     assert "message" not in reads
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from stt.shapes import Example, Field, example, fields, kind, resolved, shape, shapes
@@ -32,6 +34,8 @@ ID = {"$ref": "#/components/schemas/Id"}
         ({"enum": ["a", 2, None], "default": "a"}, '"a" | 2 | null; "a" if absent'),
         ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, "string or integer"),
         ({"type": "string", "format": "binary"}, "bytes"),
+        ({"type": "string", "contentMediaType": "audio/wav"}, "bytes"),
+        ({"type": "string", "contentMediaType": "application/json"}, "JSON"),
         ({"type": "string", "contentEncoding": "base64"}, "base64"),
         ({}, "any"),
     ],
@@ -59,6 +63,16 @@ def test_fields_within_fields_have_a_row_each() -> None:
     assert rows["id"] == Field("id", "string, at most 8 characters", "Another.", required=True)
 
 
+def test_json_within_a_text_has_its_fields() -> None:
+    """The data of an event are a text on the wire, and an object to whoever reads it."""
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": WORD}
+    event = {"type": "object", "properties": {"data": {"anyOf": [{"const": "end"}, data]}}}
+
+    rows = [(row.name, row.kind) for row in fields(DOCUMENT, event)]
+
+    assert rows == [("data", '"end" or JSON'), ("data.word", "string")]
+
+
 def test_a_schema_that_holds_itself_ends() -> None:
     """Rows stop at some depth."""
     endless = {"components": {"schemas": {"T": {"type": "object", "properties": {}}}}}
@@ -79,7 +93,23 @@ def test_alternatives_are_forms_of_their_own() -> None:
 
 
 def test_examples_stand_as_they_are_sent() -> None:
-    """Short JSON on a line, long JSON a line for each field, text as text."""
+    """JSON on a line where it fits, else a line for each part; text as text."""
+    long = {"x": "y" * 80, "list": [1, 2], "more": [{"a": "z" * 90}, {}], "é": {}}
+
     assert example("a", {"x": "é"}) == Example("a", '{"x": "é"}')
     assert example("", "data: 1\n\n").text == "data: 1\n\n"
-    assert example("", {"x": "y" * 100}).text.count("\n") == 2
+    text = example("", long).text
+    assert json.loads(text) == long
+    assert text.splitlines() == [
+        "{",
+        f'  "x": "{"y" * 80}",',
+        '  "list": [1, 2],',
+        '  "more": [',
+        "    {",
+        f'      "a": "{"z" * 90}"',
+        "    },",
+        "    {}",
+        "  ],",
+        '  "é": {}',
+        "}",
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -110,6 +112,23 @@ def test_the_final_of_an_utterance_that_ended_before_answers_the_first_flush_onl
 
         assert [reply.answered for reply in said if isinstance(reply, Flushed)] == [True, False]
         assert texts(said) == ["one two"]
+
+
+def test_the_last_of_several_finals_answers_a_flush() -> None:
+    """Not one of those before it, after which more is to come (DG15)."""
+    with held(only=Kind.FINAL) as (core, _, gate):
+        session = core.session(auto_chunk=True, speech=replace(STEPS, interims=False))
+        for seconds in (1.0, 2.0):
+            talk(session, speech(seconds))
+            quiet(session, 1.5)
+
+        session.handle(Flush())
+        gate.set()
+        said = flushed(session)
+
+        finals = [(reply.committed, reply.flushed) for reply in transcripts(said)]
+        assert finals == [("one two", False), ("one two three four", True)]
+        assert said[-1] == Flushed(answered=True, at=6.0, seq=said[-1].seq)
 
 
 # Commit.

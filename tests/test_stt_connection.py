@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from simple_websocket import ConnectionClosed
 
 from stt.errors import BadInput
+from stt.events import Kind
 from stt.protocols.base import AppendAudio, Close, Command, Flush, Say
 from stt.replies import Flushed, Note, Problem, Reply, Transcript, Usage
-from stt_connection import Connection, ConnectionOptions
-from tests.service import WAIT, Core, pcm, running
+from stt_connection import LAST_WAIT, Connection, ConnectionOptions
+from tests.service import WAIT, Core, held, pcm, running
 from tests.speech import speech
 
 
@@ -167,3 +168,24 @@ def test_who_stands_before_the_session_gets_the_commands() -> None:
         ).serve()
 
         assert listener.heard == [AppendAudio(b"audio"), Flush(), Close()]
+
+
+def test_a_client_that_has_ended_its_audio_is_not_idle() -> None:
+    """It waits for its finals, and hears them however long they take (S10, DG14)."""
+    with held(only=Kind.FINAL) as (core, _, gate):
+        wire = Wire(pcm(speech(1.0)), "close")
+        waits: list[float] = []
+        receive = wire.receive
+
+        def patient(timeout: float) -> str | bytes | None:
+            if not wire.messages:
+                waits.append(timeout)
+                gate.set()
+            return receive(timeout)
+
+        wire.receive = patient  # type: ignore[method-assign]
+        served(core, wire, idle_timeout=0.01)
+
+        assert waits == [LAST_WAIT]
+        assert "one two" in wire.sent
+        assert wire.closed == (1000, "")

@@ -190,3 +190,23 @@ def test_the_minting_track_is_always_there() -> None:
     minting.feed(pcm(speech(0.5)), 0.0)
 
     assert not all_of_them.settled
+
+
+def test_a_commit_has_all_audio_that_came_before_it() -> None:
+    """Also what the resampler holds back; nothing of it waits for the next one (client S9, RE7)."""
+    minting = Track(None, SpeechOptions(), AudioFormat("linear16", 24_000), manual=True)
+    minting.feed(bytes(48_000), 0.0)
+    minting.mint("1")
+    minting.commit()
+
+    assert minting.stream.received == 1.0
+    minting.configure(SpeechOptions(), AudioFormat("linear16", 8_000), manual=True)
+
+
+def test_a_track_may_begin_with_commits_that_end_its_chunks() -> None:
+    """An utterance ends none then (client RC3)."""
+    minting = Track(None, SpeechOptions(), AudioFormat(), manual=True)
+    minting.mint("1", 0)
+
+    assert minting.chunks[0].last is None
+    assert minting.uncommitted is minting.chunks[0]

@@ -63,6 +63,7 @@ class Decode(Protocol):
         max_seconds: float,
         encoding: str | None = None,
         sample_rate: int | None = None,
+        channels: int = 1,
     ) -> Iterator[Samples]:
         """Raises UndecodableAudio, UnsupportedAudio, TooLarge, when it gets there."""
 
@@ -138,6 +139,7 @@ class Files:
             max_seconds=self._limits.max_seconds,
             encoding=wish.encoding,
             sample_rate=wish.sample_rate,
+            channels=wish.channels,
         )
         tenant = principal.tenant_id if principal else wish.tenant
         options = wish.options(tenant=tenant, label=request_id())

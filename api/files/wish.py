@@ -55,6 +55,8 @@ class Wish:
     chunking: Chunking = field(default_factory=Chunking)
     encoding: str | None = None
     sample_rate: int | None = None
+    channels: int = 1
+    """Of bare samples; the mean is heard."""
     tenant: str = DEFAULT_TENANT
 
     def options(self, *, tenant: str, label: str) -> FileOptions:

@@ -54,13 +54,14 @@ def decoded_blocks(
     max_seconds: float,
     encoding: str | None = None,
     sample_rate: int | None = None,
+    channels: int = 1,
     deadline_s: float = DEADLINE,
 ) -> Iterator[Samples]:
     """The audio of a file, in blocks of some 15 s, decoded when they are asked for; none is empty.
 
     It is the first audio track, as far as it can be decoded. ``encoding`` says that the bytes are
-    headerless PCM, at ``sample_rate`` or else 16 kHz (native UP3); otherwise the content tells the
-    container (UP4).
+    headerless PCM, of ``channels`` at ``sample_rate`` or else 16 kHz (native UP3); otherwise the
+    content tells the container (UP4).
 
     Raises, when it gets there: TooLarge above ``max_seconds``, or when decoding takes longer than
     ``deadline_s``, the time between blocks not counted; UnsupportedAudio for a rate, a number of
@@ -71,7 +72,9 @@ def decoded_blocks(
         raise UndecodableAudio("The audio is empty.")
     limits = _Limits(max_seconds, deadline_s)
     if encoding is not None:
-        pieces = _pcm_pieces(data, PcmDecoder(encoding, sample_rate or SAMPLE_RATE))
+        pieces = _pcm_pieces(
+            data, PcmDecoder(encoding, sample_rate or SAMPLE_RATE, channels=channels)
+        )
     else:
         container = sniff(data)
         timeout = max(limits.seconds_left, 0.001)

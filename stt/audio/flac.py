@@ -40,19 +40,16 @@ def flac_pieces(arriving: Arriving) -> Iterator[Samples]:
 
 def _stream_info(arriving: Arriving) -> bytes:
     """The first block of metadata; all others are passed over. Raises UndecodableAudio."""
-    info, last = b"", False
     arriving.skip(4)
-    while not last:
-        head = arriving.exactly(4)
-        if len(head) < 4:
-            break
-        last, kind, size = bool(head[0] & 0x80), head[0] & 0x7F, int.from_bytes(head[1:], "big")
-        if kind == 0 and size == 34:
-            info = arriving.exactly(size)
-        else:
-            arriving.skip(size)
+    head = arriving.exactly(4)
+    info = (
+        arriving.exactly(34) if head[:1] in (b"\x00", b"\x80") and head[1:] == b"\0\0\x22" else b""
+    )
     if len(info) < 34:
         raise UndecodableAudio("The FLAC stream does not say what it holds.")
+    while head and not head[0] & 0x80:
+        head = arriving.exactly(4)
+        arriving.skip(int.from_bytes(head[1:], "big"))
     fields = int.from_bytes(info[10:18], "big")
     check_served((fields >> 41 & 7) + 1, fields >> 44 or SAMPLE_RATE)
     return info

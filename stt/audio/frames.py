@@ -168,6 +168,7 @@ def _downmixed(frame: av.AudioFrame) -> Iterator[Samples]:
         part = values[:, start : start + SLICE]
         if dtype == "u1":
             part = part - full_scale
-        with np.errstate(invalid="ignore"):  # a signalling NaN, which floats_to_samples takes away
+        if full_scale != 1.0:
             part = part / full_scale
-        yield floats_to_samples(part).mean(axis=0, dtype=np.float32)
+        part = floats_to_samples(part)
+        yield part[0] if channels == 1 else part.mean(axis=0, dtype=np.float32)

@@ -33,8 +33,9 @@ def samples_to_pcm16(samples: Samples) -> bytes:
 
 def floats_to_samples(values: NDArray[np.floating]) -> Samples:
     """Foreign floats to samples: NaN and infinite become 0, the rest is clipped (RT-64)."""
-    finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    samples: Samples = np.clip(finite, -1.0, 1.0).astype(np.float32, copy=False)
+    if not np.isfinite(values).all():
+        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    samples: Samples = np.clip(values, -1.0, 1.0).astype(np.float32, copy=False)
     return samples
 
 
@@ -122,10 +123,14 @@ class PcmDecoder:
         dropped, self._spare = bool(self._spare), b""
         return dropped
 
+    def tail(self) -> Samples:
+        """What the resampler holds back, some 1 ms; a cut sample waits on (client S9, RE6)."""
+        return self._resampler.flush() if self._resampler else np.zeros(0, np.float32)
+
     def flush(self) -> Samples:
         """The resampler's tail; a cut sample is dropped (W12). The next push starts anew."""
         self._spare = b""
-        return self._resampler.flush() if self._resampler else np.zeros(0, np.float32)
+        return self.tail()
 
     def _mono(self, interleaved: Samples) -> Samples:
         if self._channels == 1:

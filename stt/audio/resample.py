@@ -39,5 +39,5 @@ class Resampler:
         parts = [out.to_ndarray()[0] for out in self._swr.resample(frame)]
         if not parts:
             return np.zeros(0, np.float32)
-        samples: Samples = np.concatenate(parts)
+        samples: Samples = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return np.clip(samples, -1.0, 1.0)  # resampling a full-scale signal overshoots

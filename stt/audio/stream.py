@@ -46,11 +46,9 @@ def decoded_stream(read: Read, *, max_seconds: float = MAX_SECONDS) -> Iterator[
     TooLarge above ``max_seconds``.
     """
     arriving = Arriving(read)
-    while (head := arriving.peek(HEAD))[:3] == ID3:
-        arriving.skip(tag_length(head))
-    if not head:
+    if not arriving.peek(1):
         return
-    demuxer = demuxer_of(head)
+    demuxer = _demuxer(arriving)
     samples = 0
     try:
         for piece in _pieces(demuxer, arriving):
@@ -69,6 +67,17 @@ def decoded_stream(read: Read, *, max_seconds: float = MAX_SECONDS) -> Iterator[
         raise UndecodableAudio(f"The {NAMES[demuxer]} stream is of no use: {error}") from None
     if not samples:
         raise UndecodableAudio(f"The {NAMES[demuxer]} stream holds no audio that can be decoded.")
+
+
+def _demuxer(arriving: Arriving) -> str:
+    """By the first bytes after all tags. Raises UndecodableAudio."""
+    tagged = False
+    while (head := arriving.peek(HEAD))[:3] == ID3:
+        arriving.skip(tag_length(head))
+        tagged = True
+    if tagged and not head:
+        raise UndecodableAudio("The MP3 stream holds no audio after its tag.")
+    return demuxer_of(head)
 
 
 def _pieces(demuxer: str, arriving: Arriving) -> Iterator[Samples]:

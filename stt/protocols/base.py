@@ -7,7 +7,7 @@ remembers is what its client was told.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -87,6 +87,9 @@ class AudioFormat:
 
     encoding: str = "linear16"
     sample_rate: int = SAMPLE_RATE
+    channels: int = 1
+    channel: int | None = None
+    """The one of these that is heard, from 0; None: their mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +141,12 @@ class WireProtocol(Protocol):
     the session's replies (see `Say`, `Note`), so that it takes effect in its turn.
     """
 
-    def decode(self, message: str | bytes) -> Sequence[Command]:
-        """The commands in a client's message. Raises BadInput."""
+    def decode(self, message: str | bytes) -> Iterable[Command]:
+        """The commands in a client's message, one after the other. Raises BadInput.
+
+        The next is asked for when the one before has been done: a generator goes on behind a
+        command only if the session took it.
+        """
 
     def encode(self, reply: Reply) -> Sequence[str | bytes]:
         """The messages for a reply; none where this protocol does not say it."""

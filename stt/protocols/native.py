@@ -43,6 +43,8 @@ class NativeOptions:
     """How one connection speaks the protocol."""
 
     max_message_bytes: int = 2 * 2**20
+    sample_bytes: int = 2
+    """Of a sample of all channels: JSON audio holds whole ones. 1: it may be cut anywhere."""
     json_append: bool = False
     """JSON audio is an increment unless the message says otherwise (native W3)."""
     text_delta: bool = False
@@ -111,8 +113,9 @@ class NativeProtocol:
             _optional_id(fields) if append else checked_id(fields.get("chunk_id"), "chunk_id")
         )
         data = decoded_base64(fields["audio_b64"])
-        warning = "odd_length" if len(data) % 2 else None
-        data = data[: len(data) & ~1]  # native W12
+        spare = len(data) % self._options.sample_bytes  # native W12
+        warning = "odd_length" if spare else None
+        data = data[: len(data) - spare]
         if append or chunk_id is None:
             return AppendAudio(data, chunk_id, warning, whole=True)
         return ReplaceAudio(data, chunk_id, warning)
@@ -151,6 +154,7 @@ class NativeProtocol:
                     "max_message_bytes": reply.max_message_bytes,
                     "sample_rate": reply.sample_rate,
                     "encoding": reply.encoding,
+                    "channels": reply.channels,
                 }
             case Problem():
                 return {

@@ -13,8 +13,13 @@ from stt.events import FinalChoice, Task
 from stt.ids import DEFAULT_TENANT, checked_hint, checked_id, shortened
 from stt.protocols.native import NativeOptions, WordsChoice
 
-RATES = (8000, 16000, 24000, 44100, 48000)  # Hz (native W27)
-ENCODINGS = ("linear16",)
+RATES = range(8000, 48_001)  # Hz (native W27)
+MAX_CHANNELS = 8  # runtime RT-61
+WIDTHS = {"linear16": 2, "linear32": 4, "float32": 4, "mulaw": 1, "alaw": 1}
+"""Bytes of a bare sample, by encoding."""
+CONTAINERS = ("auto", "webm", "ogg", "opus", "mp4", "mp3", "flac", "wav", "aac")
+"""Encodings that mean any container (client-protocols BR3): its content says which."""
+ENCODINGS = (*WIDTHS, *CONTAINERS)
 SWITCH = {"1": True, "true": True, "0": False, "false": False, "": False}
 
 
@@ -26,6 +31,8 @@ class NativeQuery:
     session_id: str | None = None
     sample_rate: int = 16000
     encoding: str = "linear16"
+    channels: int = 1
+    channel: int | None = None
     auto_chunk: bool = False
     vad_events: bool = False
     subscribe: bool = False
@@ -37,6 +44,11 @@ class NativeQuery:
     hotwords: str | None = None
     final: FinalChoice | None = None
 
+    @property
+    def contained(self) -> bool:
+        """Whether the audio comes in a container, which says its rate and channels itself."""
+        return self.encoding in CONTAINERS
+
 
 def read_query(query: Mapping[str, str], languages: frozenset[str]) -> NativeQuery:
     """The choices in a query. Raises BadInput or UnsupportedAudio, naming the parameter.
@@ -44,15 +56,20 @@ def read_query(query: Mapping[str, str], languages: frozenset[str]) -> NativeQue
     Unknown parameters are ignored, as older servers did. ``languages`` are the engine's.
     """
     session_id = query.get("session_id")
+    encoding = _encoding(query.get("encoding", "linear16"))
+    channels = _channels(query.get("channels", "1"))
     return NativeQuery(
         tenant_id=checked_id(query.get("tenant_id", DEFAULT_TENANT), "tenant_id"),
         session_id=None if session_id is None else checked_id(session_id, "session_id"),
         sample_rate=_sample_rate(query.get("sample_rate", "16000")),
-        encoding=_encoding(query.get("encoding", "linear16")),
+        encoding=encoding,
+        channels=channels,
+        channel=_channel(query.get("channel"), encoding, channels),
         auto_chunk=_switch(query, "auto_chunk"),
         vad_events=_switch(query, "vad_events"),
         subscribe=_choice(query, "subscribe", ("", "tenant")) == "tenant",
         native=NativeOptions(
+            sample_bytes=1 if encoding in CONTAINERS else WIDTHS[encoding] * channels,
             json_append=_choice(query, "json_audio", ("snapshot", "append")) == "append",
             text_delta=_choice(query, "text", ("whole", "delta")) == "delta",
             words=_words(query.get("words", "final")),
@@ -66,9 +83,8 @@ def read_query(query: Mapping[str, str], languages: frozenset[str]) -> NativeQue
 
 
 def _sample_rate(value: str) -> int:
-    if value not in map(str, RATES):
-        raise UnsupportedAudio(f"sample_rate={shortened(value)} is not served: one of {RATES}")
-    return int(value)
+    served = f"{RATES[0]} to {RATES[-1]} Hz"
+    return _whole(value, RATES, f"sample_rate={shortened(value)} is not served: {served}")
 
 
 def _encoding(value: str) -> str:
@@ -76,6 +92,29 @@ def _encoding(value: str) -> str:
         served = ", ".join(ENCODINGS)
         raise UnsupportedAudio(f"encoding={shortened(value)} is not served: one of {served}")
     return value
+
+
+def _channels(value: str) -> int:
+    problem = f"channels={shortened(value)} are not served: 1 to {MAX_CHANNELS}"
+    return _whole(value, range(1, MAX_CHANNELS + 1), problem)
+
+
+def _channel(value: str | None, encoding: str, channels: int) -> int | None:
+    """The channel to hear; None: all of them."""
+    if value is None:
+        return None
+    shown = f"channel={shortened(value)}"
+    if encoding in CONTAINERS:
+        raise UnsupportedAudio(f"{shown} is for bare samples; of a container all are heard")
+    return _whole(value, range(channels), f"{shown} is not there: 0 to {channels - 1}")
+
+
+def _whole(value: str, allowed: range, problem: str) -> int:
+    """A number in plain digits. Raises UnsupportedAudio with the problem otherwise."""
+    plain = value.isascii() and value.isdecimal() and len(value) <= 5
+    if not plain or int(value) not in allowed:
+        raise UnsupportedAudio(problem)
+    return int(value)
 
 
 def _switch(query: Mapping[str, str], name: str) -> bool:

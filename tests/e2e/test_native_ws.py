@@ -660,9 +660,9 @@ def test_voice_activity_is_told_where_asked(service: Hark) -> None:
 @pytest.mark.parametrize(
     ("query", "code", "close"),
     [
-        ("sample_rate=11025", "unsupported_audio", 1003),
+        ("sample_rate=7999", "unsupported_audio", 1003),
         ("sample_rate=fast", "unsupported_audio", 1003),
-        ("encoding=flac", "unsupported_audio", 1003),
+        ("encoding=speex", "unsupported_audio", 1003),
         ("auto_chunk=perhaps", "bad_request", 1008),
         ("vad_events=2", "bad_request", 1008),
         ("subscribe=all", "bad_request", 1008),

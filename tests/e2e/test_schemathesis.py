@@ -6,13 +6,15 @@ and body the document describes (client OE3, native HT2 to HT4). The same reques
 Left out are the checks that whatever breaks the schema is refused (older clients are owed an answer
 to what they send: unknown parameters and odd values are ignored), that whatever fits it is taken
 (random bytes are no audio), and that OPTIONS names exactly the methods of a path (DELETE of
-/transcripts/count is legal: it removes the chunk of that id).
+/transcripts/count is legal: it removes the chunk of that id). A request line above 4 kB never
+reaches a door: its 414 is the server's own.
 """
 
 from __future__ import annotations
 
 import base64
 import io
+import re
 import wave
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -100,17 +102,27 @@ def _audio() -> bytes:
     return file.getvalue()
 
 
+def answered(
+    case: schemathesis.Case, service: Hark, session: requests.Session
+) -> schemathesis.Response:
+    """The answer to a case, held to the document."""
+    answer = case.call(base_url=service.url, session=session, timeout=DEADLINE)
+    if answer.status_code != 414:
+        case.validate_response(answer, checks=CHECKS)
+    return answer
+
+
 @schema.parametrize()
-@some(15)
+@some(10)
 def test_whatever_is_asked_the_answer_is_described(
     case: schemathesis.Case, service: Hark, session: requests.Session
 ) -> None:
     """Each operation, with requests that fit the document and requests that do not."""
-    case.call_and_validate(base_url=service.url, session=session, checks=CHECKS, timeout=DEADLINE)
+    answered(case, service, session)
 
 
 @audible.parametrize()
-@some(40)
+@some(25)
 def test_with_real_audio_the_answer_is_described(
     case: schemathesis.Case, service: Hark, session: requests.Session, audio: bytes
 ) -> None:
@@ -122,9 +134,7 @@ def test_with_real_audio_the_answer_is_described(
     elif case.media_type == "application/octet-stream":
         case.body = audio
 
-    answer = case.call_and_validate(
-        base_url=service.url, session=session, checks=CHECKS, timeout=DEADLINE
-    )
+    answer = answered(case, service, session)
 
     if case.method == "POST" and answer.status_code == 200:
         heard.add((case.media_type, answer.headers["content-type"][0].partition(";")[0]))
@@ -138,7 +148,7 @@ def test_every_form_of_audio_was_heard() -> None:
     ways, formats = ({pair[at] for pair in heard} for at in (0, 1))
 
     assert ways == {"multipart/form-data", "application/json", "application/octet-stream"}
-    assert formats == {"application/json", "text/plain", "text/vtt"}
+    assert formats == {"application/json", "text/event-stream", "text/plain", "text/vtt"}
 
 
 @pytest.mark.parametrize(
@@ -149,7 +159,8 @@ def test_without_a_key_the_answer_is_described(
     keyed: Hark, session: requests.Session, path: str, method: str
 ) -> None:
     """401 in the shape of the door, except where the document says that no key is needed."""
-    case = schema[path][method].Case(path_parameters={"chunk_id": "1"} if "{" in path else {})
+    names = re.findall(r"{(\w+)}", path)
+    case = schema[path][method].Case(path_parameters=dict.fromkeys(names, "1"))
 
     answer = case.call(base_url=keyed.url, session=session, timeout=DEADLINE)
 
