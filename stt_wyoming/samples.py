@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from wyoming.audio import AudioChunk, AudioChunkConverter
 
-SERVED = (8_000, 16_000, 24_000, 44_100, 48_000)  # Hz that the service hears (native W27)
+SERVED = range(8_000, 48_001)  # Hz that the service resamples itself (native W27)
 USUAL = 16_000  # Hz, into which all other rates are converted here
 RATES = range(1000, 384_001)
 WIDTHS = range(1, 5)  # bytes of a sample; a single byte is unsigned, as in a WAV file

@@ -50,7 +50,7 @@ def test_a_frame_may_be_cut_anywhere() -> None:
     assert len(cut) == 2 * 2000
 
 
-@pytest.mark.parametrize(("rate", "served"), [(8000, 8000), (22050, 16000), (96000, 16000)])
+@pytest.mark.parametrize(("rate", "served"), [(8000, 8000), (22050, 22050), (96000, 16000)])
 def test_rates_that_the_service_does_not_hear_are_converted(rate: int, served: int) -> None:
     """All others are its own business; a second stays a second (native W27)."""
     form = Form(rate, 2, 1)
