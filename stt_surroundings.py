@@ -50,9 +50,6 @@ class SessionObserver(Protocol):
     def audio_received(self, seconds: float) -> None:
         """Audio came in."""
 
-    def final_said(self, latency: float) -> None:
-        """A final was said, so many seconds after its audio's end had arrived."""
-
     def interim_lag(self, seconds: float) -> None:
         """An interim was said that lacks so much of the audio received."""
 

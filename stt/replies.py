@@ -62,8 +62,10 @@ class Transcript:
     """Why a final has no text: unknown, silence, filtered (native W6)."""
     timed_out: bool = False
     warning: str | None = None
+    arrived: float | None = None
+    """Monotonic clock when the audio of the utterance's end had come; None: not known (S7)."""
     latency_s: float | None = None
-    """From the arrival of the audio of the utterance's end to this reply."""
+    """Seconds from then until this is sent, as whoever sends it finds (S5)."""
     usage: Usage | None = None
     stored: Future[None] | None = None
     """Done when the store has the text; whoever sends a final waits for it first."""

@@ -76,7 +76,10 @@ class Tongue:
 
 
 class Nobody:
-    """An observer that remembers nothing."""
+    """An observer that remembers latencies alone."""
+
+    def __init__(self) -> None:
+        self.latencies: list[float] = []
 
     def connect(self, result: str) -> None:
         """A client tried to connect."""
@@ -86,6 +89,10 @@ class Nobody:
 
     def frames_dropped(self, why: str) -> None:
         """A message with audio could not be used."""
+
+    def final_said(self, latency: float) -> None:
+        """A final is sent."""
+        self.latencies.append(latency)
 
 
 def served(core: Core, wire: Wire, **options: object) -> Wire:
