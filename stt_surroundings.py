@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from stt.events import SAMPLE_RATE, Kind
+from stt.ids import Mint
 from stt.pace import PaceOptions
 from stt.replies import Transcript
 from stt.speech.options import SpeechOptions
@@ -88,3 +89,4 @@ class Surroundings:
     observer: SessionObserver
     publish: Callable[[str, Transcript], None]
     """Tell a tenant's subscribers; a leaf call."""
+    mint: Mint = field(default_factory=Mint)

@@ -43,7 +43,6 @@ class Voice:
         self._around = around
         self._outbox = outbox
         self._vad_events = vad_events
-        self._newest_mint = 0
         self._finals: OrderedDict[str, Transcript] = OrderedDict()
 
     def put(self, reply: Reply) -> None:
@@ -77,9 +76,9 @@ class Voice:
 
     def mint(self, track: Track, utterance: int | None = None) -> None:
         """Give a track a new chunk: that of an utterance, or of what comes next."""
-        self._newest_mint = max(self._newest_mint + 1, time.time_ns() // 1_000_000)
-        track.mint(str(self._newest_mint), utterance)
-        self.put(ChunkOpened(str(self._newest_mint)))
+        chunk_id = self._around.mint()
+        track.mint(chunk_id, utterance)
+        self.put(ChunkOpened(chunk_id))
 
     def publish(
         self, track: Track, said: Transcript, utterance: Final | None, usage: Usage

@@ -194,7 +194,7 @@ def test_a_commit_with_automatic_turns_ends_the_open_utterance() -> None:
         assert texts(said) == ["one two"]
 
 
-def test_commits_follow_each_other_without_loss() -> None:
+def test_s9_commits_follow_each_other_without_loss() -> None:
     """Audio after a commit belongs to the next chunk, also before the first is said (S9, S13)."""
     with held(only=Kind.FINAL) as (core, _, gate):
         session = core.session(auto_chunk=True)
@@ -442,7 +442,7 @@ def test_a_codecs_own_words_keep_their_place() -> None:
         ]
 
 
-def test_a_close_comes_after_everything_has_been_said() -> None:
+def test_s10_a_close_comes_after_everything_has_been_said() -> None:
     """Audio sent before it is heard to its end, then the connection closes normally (S9, S10)."""
     with held(only=Kind.FINAL) as (core, _, gate):
         session = core.session(auto_chunk=True)

@@ -130,7 +130,7 @@ def test_a_bad_message_ends_nothing() -> None:
         assert "one two" in wire.sent
 
 
-def test_an_idle_connection_closes_as_its_protocol_says() -> None:
+def test_s11_an_idle_connection_closes_as_its_protocol_says() -> None:
     """The code and the reason are the protocol's own (S11, DG12)."""
     with running() as core:
         wire = served(core, Wire(), idle_timeout=0.01, idle_close=(1011, "NET-0001"))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from stt.timeline import SPAN, ArrivalTimeline
 
 
-def test_a_second_arrives_with_the_frame_that_holds_it() -> None:
+def test_s5_a_second_arrives_with_the_frame_that_holds_it() -> None:
     """The clock of the first frame that reaches the second."""
     timeline = ArrivalTimeline()
     for n in range(1, 4):
@@ -39,7 +39,7 @@ def test_the_first_frame_may_be_long() -> None:
     assert timeline.when(2.0) == 7.0
 
 
-def test_old_arrivals_are_forgotten() -> None:
+def test_s6_old_arrivals_are_forgotten() -> None:
     """An hour of frames keeps the newest one or two minutes; older seconds have no clock."""
     timeline = ArrivalTimeline()
     for n in range(1, 36_001):
