@@ -458,6 +458,20 @@ def test_s10_a_close_comes_after_everything_has_been_said() -> None:
         assert ending[1] == Closing(1000)
 
 
+def test_s10_a_close_does_not_wait_for_an_engine_that_hangs() -> None:
+    """What is known is said after the time for a final, and the connection closes (S10, W8)."""
+    with held(only=Kind.FINAL) as (core, _, _):
+        session = core.session(auto_chunk=True, finalize_timeout=0.05)
+        talk(session, speech(1.0))
+
+        session.handle(Close())
+        [final] = [r for r in replies(session, is_final) if is_final(r)]
+
+        assert isinstance(final, Transcript)
+        assert final.timed_out
+        assert session.outbox.get(WAIT) == Closing(1000)
+
+
 def test_a_close_with_nothing_open_is_immediate() -> None:
     """A client that never spoke can leave as well; nothing is said to have been (S10)."""
     with running() as core:

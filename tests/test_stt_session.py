@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import random
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +33,7 @@ from stt.replies import (
 from stt.speech.options import SpeechOptions
 from stt_job import QueueOptions
 from stt_session import Session
+from stt_track import Track
 from tests.service import (
     WAIT,
     Core,
@@ -1354,3 +1357,78 @@ def test_the_queue_is_told_how_a_window_will_be() -> None:
     assert final.utterance == interim.utterance == ("1", 0)
     assert final.group == interim.group
     assert final.group is not None
+
+
+def test_s3_refused_audio_is_not_counted() -> None:
+    """Only what was accepted is: not what came while the service stops, or too late (S3)."""
+    with running() as core:
+        session = core.session()
+        talk(session, speech(1.0), "1")
+        session.handle(Finalize())
+        final(session)
+        with pytest.raises(ChunkFinalized):
+            talk(session, speech(1.0))
+        late = session.usage()
+
+        session.finish_all()
+        with pytest.raises(NotReady):
+            talk(session, speech(1.0), "2")
+
+        assert late.received_s == session.usage().received_s == core.facts.heard == 1.0
+
+
+def test_s13_sessions_never_mint_the_same_id() -> None:
+    """Not in the same millisecond either: one text would take the other's place (S13)."""
+    with running() as core:
+        sessions = [core.session(auto_chunk=True) for _ in range(30)]
+        for session in sessions:
+            talk(session, speech(0.5), piece=0.5)
+            session.handle(Finalize())
+
+        ids = {final(session).chunk_id for session in sessions}
+
+        assert len(ids) == 30
+        assert len(stored(core)) == 30
+
+
+def test_s15_a_reconnect_begins_at_0() -> None:
+    """Under the same name: its clock, its usage and its latencies know nothing before (S15)."""
+    with running() as core:
+        ends = []
+        for seconds in (3.0, 1.0):
+            session = core.session(name="again", auto_chunk=True)
+            connected = time.monotonic()
+            talk(session, speech(seconds))
+            session.handle(Finalize())
+            said = final(session)
+            assert said.start is not None
+            assert said.start < 0.1
+            assert said.arrived is not None
+            assert said.arrived >= connected
+            assert said.usage is not None
+            ends.append((said.end, said.usage.received_s))
+            core.manager.leave(session)
+
+        assert ends == [(3.0, 3.0), (1.0, 1.0)]
+
+
+def test_s19_the_state_of_a_turn_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a hundred turns nothing of any is kept: timers, chunks, arrivals (S19, S6)."""
+    made: list[Track] = []
+
+    def make(*args: Any, **options: Any) -> Track:
+        made.append(Track(*args, **options))
+        return made[-1]
+
+    monkeypatch.setattr("stt_session.Track", make)
+    with running() as core:
+        session = core.session(auto_chunk=True, vad_events=True)
+        for _ in range(100):
+            talk(session, np.concatenate([speech(0.5), silence(0.9)]), piece=0.1)
+            final(session)
+
+        [track] = made
+        assert track.chunks == []
+        assert track.timers == {}
+        assert len(track.timeline) < 30
+        assert track.pausing is None
