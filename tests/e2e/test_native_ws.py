@@ -676,6 +676,16 @@ def test_voice_activity_is_told_where_asked(service: Hark) -> None:
         ("hotwords=" + "x" * 1001, "bad_request", 1008),
         ("final=worst", "bad_request", 1008),
         ("words=all", "bad_request", 1008),
+        ("model=", "bad_request", 1008),
+        ("domain=OPERA", "bad_request", 1008),
+        ("epd_time=0", "bad_request", 1008),
+        ("noise_threshold=2", "bad_request", 1008),
+        ("active_threshold=loud", "bad_request", 1008),
+        ("use_punctuation=perhaps", "bad_request", 1008),
+        ("use_itn=0", "bad_request", 1008),
+        ("use_disfluency_filter=1", "bad_request", 1008),
+        ("use_profanity_filter=1", "bad_request", 1008),
+        ("keywords=" + ",".join(["x"] * 101), "bad_request", 1008),
     ],
 )
 def test_s1_a_bad_query_is_refused_by_name(
