@@ -212,7 +212,7 @@ def test_s9_commits_follow_each_other_without_loss() -> None:
         assert len(set(finals)) == 3
 
 
-def test_a_committed_chunk_times_out() -> None:
+def test_s10_a_committed_chunk_times_out() -> None:
     """Nobody waits for ever: what is known is said (W8)."""
     with held(only=Kind.FINAL) as (core, _, _gate):
         session = core.session(auto_chunk=True, finalize_timeout=0.02)
