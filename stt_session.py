@@ -35,6 +35,7 @@ from stt.speech.stream import SpeechStream
 from stt_chunks import ClientChunks, MintedChunks
 from stt_dispatch import Dispatch
 from stt_outbox import Outbox
+from stt_parting import Parting
 from stt_stall import StallWatch
 from stt_surroundings import SessionOptions, Surroundings
 from stt_track import Pause, Track, Tracks
@@ -69,9 +70,10 @@ class Session:
         self._pace = Pace(options.pace, time.monotonic())
         self._received = 0.0
         self._stopping = False
-        self._closing: tuple[int, Problem | None] | None = None  # when everything has been said
         self._fed: Track | None = None  # the newest to get audio
         self._stall = StallWatch(options.stall, timers=around.timers, ring=self._stalled)
+        late = partial(around.timers.after, options.finalize_timeout, self._close_late)
+        self._parting = Parting(outbox, self._voice.put, late)
         minting = self._tracks.minting
         self._chunks = ClientChunks(self) if minting is None else MintedChunks(self, minting)
 
@@ -157,8 +159,8 @@ class Session:
         """Take no more audio; close the connection when everything has been said (client S10)."""
         self.finish_all()
         with self._lock:
-            self._closing = self._closing or (code, farewell)
-            self._close_if_settled()
+            self._parting.ask(code, farewell)
+            self._part_if_settled()
 
     def conclude_unheard(self, chunk_id: str) -> None:
         """The final of a chunk without audio; nothing of it comes later (native W5, W6)."""
@@ -176,7 +178,7 @@ class Session:
             self._voice.put(reply)
 
     def overhear(self, transcript: Transcript) -> None:
-        """Send what another session of the tenant said (native W29); a leaf call, without lock."""
+        """Send what another session of the tenant said (W29); a leaf call, without lock."""
         self.outbox.put(transcript)
 
     def pong(self, ping_id: int | str | None) -> None:
@@ -221,7 +223,7 @@ class Session:
     def usage(self) -> Usage:
         """Seconds of audio and of speech so far."""
         with self._lock:
-            return self._usage()
+            return self._tracks.usage(self._received)
 
     @property
     def is_settled(self) -> bool:
@@ -242,7 +244,7 @@ class Session:
             events = track.stream.events()
             for event, then in zip_longest(events, events[1:]):
                 self._tell(track, event, last=isinstance(event, Ended) or isinstance(then, Ended))
-            self._close_if_settled()
+            self._part_if_settled()
             requests = track.stream.requests()
         for request in requests:
             self._dispatch.submit(track, request)
@@ -251,7 +253,7 @@ class Session:
         """Tell the client of an interim that was refused; the lock is held."""
         self._voice.put(problem(error, chunk_id))
 
-    # Finals that are due, and audio that does not come.
+    # Finals that are due, and audio that does not come; the calls come from the timers.
 
     def _expect(self, track: Track, chunks: list[Chunk]) -> None:
         """The finals of chunks are due: in a while they are said with what is known (W8)."""
@@ -270,12 +272,17 @@ class Session:
                 if final is not None:
                     log.warning("a final came too late", extra={"session_id": self.id})
                     self._publish(track, final, None)
-            self._close_if_settled()
+            self._part_if_settled()
+
+    def _close_late(self) -> None:
+        """Who ended its audio waits no longer: the engine may hang (client S10)."""
+        self.conclude()
+        with self._lock:
+            self._parting.part()
 
     def _stalled(self) -> None:
-        """No audio may have come for a while, in mid-utterance; from the timers."""
-        track = self._fed
-        if track is None:
+        """No audio may have come for a while, in mid-utterance."""
+        if (track := self._fed) is None:
             return
         with self.step(track) as stream:  # one step: audio after the look would be cut in mid-word
             newest = track is self._fed
@@ -309,13 +316,9 @@ class Session:
         if pause.flush:
             self._voice.put(Flushed(pause.answered, pause.at))
 
-    def _close_if_settled(self) -> None:
-        if self._closing is None or not self.is_settled:
-            return
-        code, farewell = self._closing
-        if farewell is not None:
-            self._voice.put(farewell)
-        self.outbox.close(code, "" if farewell is None else farewell.code)
+    def _part_if_settled(self) -> None:
+        if self.is_settled:
+            self._parting.part()
 
     def _tell(self, track: Track, event: Event, *, last: bool) -> None:
         pause = track.pausing
@@ -333,13 +336,10 @@ class Session:
             self._expect(track, [chunk] if chunk is not None and chunk.last is not None else [])
 
     def _publish(self, track: Track, said: Transcript, utterance: Final | None) -> None:
-        self._voice.publish(track, said, utterance, self._usage())
+        self._voice.publish(track, said, utterance, self._tracks.usage(self._received))
         if said.is_final:
             self._tracks.forget(track, said.chunk_id)
             self._settled.notify_all()
-
-    def _usage(self) -> Usage:
-        return self._tracks.usage(self._received)
 
     def _new_track(self, label: str | None) -> Track:
         given = self.options
