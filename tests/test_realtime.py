@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from stt.engines.fake import FakeEngine
 from stt.errors import BadInput, EngineError, STTError
 from stt.events import Kind, Window
+from stt.protocols.base import Say
 from stt.protocols.realtime import RealtimeProtocol
 from stt.protocols.realtime_session import Config, Format, ServerVad
 from stt.protocols.realtime_shapes import Identity
 from stt.protocols.realtime_update import Rules
-from stt.protocols.base import Say
 from stt.replies import problem
 from stt.speech.options import SpeechOptions
 from stt_outbox import Closing
