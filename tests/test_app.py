@@ -43,7 +43,7 @@ def test_a_language_that_the_model_does_not_know_stops_the_start() -> None:
 
 
 def test_the_service_reports_to_nobody() -> None:
-    """runtime RT-63: onnxruntime 1.32 opens a connection home, unless it is told before it starts."""
+    """runtime RT-63: onnxruntime connects to its maker unless told before it starts."""
     program = (
         "import os, runpy, sys; runpy.run_path('gunicorn.conf.py'); "
         "print(os.environ['ORT_DISABLE_TELEMETRY'], 'onnxruntime' in sys.modules)"
