@@ -257,6 +257,17 @@ def test_headerless_pcm_needs_its_encoding() -> None:
 # Limits.
 
 
+def test_what_is_not_served_is_named() -> None:
+    """client-OE1: the field, also where it is 0."""
+    wrong = [("nope", 16000), ("linear16", 0), ("linear16", 999_999)]
+    for (encoding, rate), param in zip(
+        wrong, ("encoding", "sample_rate", "sample_rate"), strict=True
+    ):
+        with pytest.raises(UnsupportedAudio, match=param) as caught:
+            decode_file(bytes(99), max_seconds=1, encoding=encoding, sample_rate=rate)
+        assert caught.value.param == param
+
+
 def test_more_seconds_than_allowed_are_refused() -> None:
     """runtime RT-60: exactly the limit is served; a sample more is not, in files and bare PCM."""
     data = pcm16(tone(16000, 0.5))

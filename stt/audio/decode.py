@@ -13,9 +13,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stt.audio.frames import CutShort, decoded_pieces
+from stt.audio.arriving import Arriving
+from stt.audio.frames import CutShort, Source, decoded_pieces
+from stt.audio.ogg import Pages
 from stt.audio.pcm import PcmDecoder
-from stt.audio.sniff import sniff
+from stt.audio.sniff import Container, sniff
+from stt.audio.untagged import Frames, Untagged
 from stt.errors import TooLarge, UndecodableAudio
 from stt.events import SAMPLE_RATE, Samples
 
@@ -73,14 +76,13 @@ def decoded_blocks(
     limits = _Limits(max_seconds, deadline_s)
     if encoding is not None:
         pieces = _pcm_pieces(
-            data, PcmDecoder(encoding, sample_rate or SAMPLE_RATE, channels=channels)
+            data,
+            PcmDecoder(
+                encoding, SAMPLE_RATE if sample_rate is None else sample_rate, channels=channels
+            ),
         )
     else:
-        container = sniff(data)
-        timeout = max(limits.seconds_left, 0.001)
-        pieces = _as_far_as_it_goes(
-            decoded_pieces(io.BytesIO(container.data), container.name, timeout=timeout)
-        )
+        pieces = _contained(sniff(data), max(limits.seconds_left, 0.001))
     for block in _blocks(pieces, limits):
         limits.pause()
         yield block
@@ -89,18 +91,39 @@ def decoded_blocks(
         raise UndecodableAudio("The file holds no audio that can be decoded.")
 
 
+def _contained(container: Container, timeout: float) -> Iterator[Samples]:
+    """A container's audio up to where FFmpeg gives up: half a file is half the audio (F-21)."""
+    arriving = Arriving(io.BytesIO(container.data).read)
+    source = _source(container, arriving)
+    heard = False
+    try:
+        for piece in decoded_pieces(source, container.name, timeout=timeout):
+            if len(piece):
+                heard = True
+                arriving.heard()
+            yield piece
+    except UndecodableAudio as error:
+        if not (heard or isinstance(error, CutShort)):
+            raise
+        log.debug("decoding ended early: %s", error)
+
+
+def _source(container: Container, arriving: Arriving) -> Source:
+    """The file for FFmpeg to go about in; or what it may read of it, from its start to its end."""
+    match container.name:
+        case "ogg":
+            return Pages(arriving)
+        case "aac":
+            return Frames(arriving)
+        case "matroska":
+            return Untagged(arriving, container.name)
+    return io.BytesIO(container.data)
+
+
 def _pcm_pieces(data: bytes, decoder: PcmDecoder) -> Iterator[Samples]:
     for start in range(0, len(data), PCM_BYTES):
         yield decoder.push(data[start : start + PCM_BYTES])
     yield decoder.flush()
-
-
-def _as_far_as_it_goes(pieces: Iterator[Samples]) -> Iterator[Samples]:
-    """The pieces up to where FFmpeg gives up: half a file is half the audio (F-21)."""
-    try:
-        yield from pieces
-    except CutShort as error:
-        log.debug("decoding ended early: %s", error)
 
 
 def _blocks(pieces: Iterator[Samples], limits: _Limits) -> Iterator[Samples]:
@@ -109,6 +132,8 @@ def _blocks(pieces: Iterator[Samples], limits: _Limits) -> Iterator[Samples]:
     length = 0
     for piece in pieces:
         limits.count(piece)
+        if not len(piece):
+            continue
         waiting.append(piece)
         length += len(piece)
         if length >= BLOCK:
