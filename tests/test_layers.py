@@ -29,8 +29,9 @@ FLOOR_0 = (
     "stt.context_setting",
 )  # fmt: skip
 RUNTIME = (
-    "session_manager", "stt_batches", "stt_chunks", "stt_dispatch", "stt_file", "stt_ingest",
-    "stt_intake", "stt_job", "stt_load", "stt_metering", "stt_order", "stt_outbox", "stt_parting",
+    "session_manager", "stt_batches", "stt_chunks", "stt_dispatch", "stt_file", "stt_hearings",
+    "stt_ingest", "stt_intake", "stt_job", "stt_load", "stt_metering", "stt_order", "stt_outbox",
+    "stt_parting",
     "stt_recorder", "stt_recording", "stt_session", "stt_stall", "stt_submission",
     "stt_surroundings", "stt_tenants", "stt_timers", "stt_track", "stt_voice",
 )  # fmt: skip
@@ -92,13 +93,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "stt_file": (
         *FLOOR_0, "stt_ingest", "stt_job", "stt_submission", "stt_surroundings", "stt.speech",
     ),
+    "stt_hearings": (*FLOOR_0, "stt_file"),
     "stt_recording": (
         *FLOOR_0, "stt_file", "stt_ingest", "stt_job", "stt_submission", "stt_surroundings",
         "stt.speech",
     ),
     "stt_recorder": (
-        *FLOOR_0, "stt_file", "stt_ingest", "stt_recording", "stt_surroundings", "stt.store.base",
-        "stt.speech.options",
+        *FLOOR_0, "stt_file", "stt_hearings", "stt_ingest", "stt_recording", "stt_surroundings",
+        "stt.store.base", "stt.speech.options",
     ),
     "stt_metering": (
         *FLOOR_0, "session_manager", "stt_ingest", "stt_job", "stt_load", "stt_timers",
