@@ -13,9 +13,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stt.audio.frames import CutShort, decoded_pieces
+from stt.audio.arriving import Arriving, Part
+from stt.audio.frames import CutShort, Source, decoded_pieces
 from stt.audio.pcm import PcmDecoder
 from stt.audio.sniff import sniff
+from stt.audio.wav import read_header
 from stt.errors import TooLarge, UndecodableAudio
 from stt.events import SAMPLE_RATE, Samples
 
@@ -76,17 +78,27 @@ def decoded_blocks(
             data, PcmDecoder(encoding, sample_rate or SAMPLE_RATE, channels=channels)
         )
     else:
-        container = sniff(data)
+        source, demuxer = _opened(data)
         timeout = max(limits.seconds_left, 0.001)
-        pieces = _as_far_as_it_goes(
-            decoded_pieces(io.BytesIO(container.data), container.name, timeout=timeout)
-        )
+        pieces = _as_far_as_it_goes(decoded_pieces(source, demuxer, timeout=timeout))
     for block in _blocks(pieces, limits):
         limits.pause()
         yield block
         limits.resume()
     if not limits.samples:
         raise UndecodableAudio("The file holds no audio that can be decoded.")
+
+
+def _opened(data: bytes) -> tuple[Source, str]:
+    """What FFmpeg reads of a file, without a copy, and its demuxer. Raises UndecodableAudio."""
+    demuxer = sniff(data)
+    file = io.BytesIO(data)
+    if demuxer != "wav":
+        return file, demuxer
+    arriving = Arriving(file.read)
+    arriving.allow(len(data))
+    form, length = read_header(arriving)
+    return Part(arriving, length, form.header), demuxer
 
 
 def _pcm_pieces(data: bytes, decoder: PcmDecoder) -> Iterator[Samples]:

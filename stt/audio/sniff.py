@@ -7,25 +7,12 @@ subtitles may, are not on it (runtime RT-63). Nor is CAF, whose packet table can
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from stt.audio.mp4 import check_tables
-from stt.audio.wav import plain_wav
 from stt.errors import UndecodableAudio
 
 HEAD = 12
 """Bytes that tell any container (client-protocols E11), but for a tag before it."""
 SERVED = "wav, mp3, flac, ogg, opus, webm, mp4, m4a, aac, aiff, au, amr"
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """The FFmpeg demuxer to use, and what to give it."""
-
-    name: str
-    data: bytes
-
-
 ID3 = b"ID3"
 
 # (offset, bytes, demuxer); the first that fits counts.
@@ -38,14 +25,14 @@ _MAGIC = (
 )
 
 
-def sniff(data: bytes) -> Container:
-    """The container of a file. Raises UndecodableAudio: not one of ours, or a lying header."""
+def sniff(data: bytes) -> str:
+    """The FFmpeg demuxer for a file. Raises UndecodableAudio: not one of ours, or a lying index."""
     if data[:3] == ID3:
-        return Container(_after_id3(data), data)
+        return _after_id3(data)
     name = demuxer_of(data[:HEAD])
     if name == "mov":
         check_tables(data)
-    return Container(name, plain_wav(data) if name == "wav" else data)
+    return name
 
 
 def demuxer_of(head: bytes) -> str:
