@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from stt.audio.decode import BLOCK, decode_file, decoded_blocks
 from stt.audio.frames import OPTIONS
 from stt.audio.pcm import pcm16_to_samples
-from stt.audio.sniff import sniff
+from stt.audio.sniff import Container, sniff
 from stt.errors import TooLarge, UndecodableAudio, UnsupportedAudio
 from stt.events import Samples
 
@@ -177,7 +177,7 @@ def test_an_id3_tag_in_front_is_passed_over(name: str, codec: str) -> None:
     samples = decode_file(tag + plain, max_seconds=2)
 
     assert len(samples) == pytest.approx(16000, abs=1600)
-    assert sniff(tag + plain) == name
+    assert sniff(tag + plain).name == name
 
 
 @pytest.mark.parametrize(("layout", "codec"), [("stereo", "pcm_s16le"), ("7.1", "pcm_f32le")])
@@ -257,6 +257,17 @@ def test_headerless_pcm_needs_its_encoding() -> None:
 
 
 # Limits.
+
+
+def test_what_is_not_served_is_named() -> None:
+    """client-OE1: the field, also where it is 0."""
+    wrong = [("nope", 16000), ("linear16", 0), ("linear16", 999_999)]
+    for (encoding, rate), param in zip(
+        wrong, ("encoding", "sample_rate", "sample_rate"), strict=True
+    ):
+        with pytest.raises(UnsupportedAudio, match=param) as caught:
+            decode_file(bytes(99), max_seconds=1, encoding=encoding, sample_rate=rate)
+        assert caught.value.param == param
 
 
 def test_more_seconds_than_allowed_are_refused() -> None:
@@ -487,7 +498,7 @@ def test_a_cut_table_is_no_crash() -> None:
     data = encoded("mp4", "aac")
 
     for end in (data.index(b"stsz") + 4, data.index(b"stts") + 9, len(data) - 5):
-        assert sniff(long_box + data[:end]) == "mov"
+        assert sniff(long_box + data[:end]).name == "mov"
     with pytest.raises(UndecodableAudio, match="claims more"):
         decode_file(long_box + claiming(data, b"stsz", {2: 20_000_000}), max_seconds=10)
 
@@ -731,7 +742,7 @@ def test_even_a_demuxer_that_wants_to_open_something_cannot(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """runtime RT-63: the second lock, were a script ever taken for audio."""
-    monkeypatch.setattr("stt.audio.decode.sniff", lambda _: demuxer)
+    monkeypatch.setattr("stt.audio.decode.sniff", lambda data: Container(demuxer, data))
     monkeypatch.setattr("stt.audio.frames.OPTIONS", OPTIONS | options)
 
     test_a_script_that_names_a_file_or_address_opens_nothing(script, tmp_path, listener)
@@ -739,6 +750,8 @@ def test_even_a_demuxer_that_wants_to_open_something_cannot(
 
 def test_every_demuxer_sniffed_is_one_of_the_list() -> None:
     """runtime RT-63: no content leads to a format that opens other files."""
-    seen = {sniff(encoded(container, codec, rate, "stereo")) for container, codec, rate in FILES}
+    seen = {
+        sniff(encoded(container, codec, rate, "stereo")).name for container, codec, rate in FILES
+    }
 
     assert seen == {"wav", "flac", "ogg", "matroska", "mp3", "mov", "aac", "aiff", "au"}

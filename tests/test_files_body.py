@@ -11,7 +11,7 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from api.files.body import form_body, raw_body
-from stt.errors import BadField, QueueFull, UnsupportedAudio
+from stt.errors import BadField, QueueFull, TooLarge, UnsupportedAudio
 
 
 def request(*, chunked: bool = False, **options: Any) -> Any:
@@ -111,3 +111,13 @@ def test_another_body_is_named() -> None:
     """OE3: 415 says what it was."""
     with pytest.raises(UnsupportedAudio, match="not application/json"):
         form_body(request(json={}), lambda _: None)
+
+
+@pytest.mark.parametrize(("size", "times"), [(4_000_000, 1), (1, 2000)])
+def test_what_is_too_much_of_a_form_is_said(size: int, times: int) -> None:
+    """client-OE1: the limits of a field and of their number."""
+    field = b'--B\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n' + b"x" * size + b"\r\n"
+    asked = request(data=field * times + b"--B--", content_type="multipart/form-data; boundary=B")
+
+    with pytest.raises(TooLarge, match="A field may have 3 MiB, and a multipart body 1000 parts"):
+        form_body(asked, lambda _: None)

@@ -15,8 +15,10 @@ import numpy as np
 
 from stt.audio.arriving import Arriving, Part
 from stt.audio.frames import CutShort, Source, decoded_pieces
+from stt.audio.ogg import Pages
 from stt.audio.pcm import PcmDecoder
-from stt.audio.sniff import sniff
+from stt.audio.sniff import Container, sniff
+from stt.audio.untagged import Frames, Untagged
 from stt.audio.wav import read_header
 from stt.errors import TooLarge, UndecodableAudio
 from stt.events import SAMPLE_RATE, Samples
@@ -78,12 +80,13 @@ def decoded_blocks(
     limits = _Limits(max_seconds, deadline_s)
     if encoding is not None:
         pieces = _pcm_pieces(
-            data, PcmDecoder(encoding, sample_rate or SAMPLE_RATE, channels=channels)
+            data,
+            PcmDecoder(
+                encoding, SAMPLE_RATE if sample_rate is None else sample_rate, channels=channels
+            ),
         )
     else:
-        source, demuxer = _opened(data)
-        timeout = max(limits.seconds_left, 0.001)
-        pieces = _as_far_as_it_goes(decoded_pieces(source, demuxer, timeout=timeout))
+        pieces = _contained(sniff(data), max(limits.seconds_left, 0.001))
     for block in _blocks(pieces, limits):
         limits.pause()
         yield block
@@ -92,16 +95,36 @@ def decoded_blocks(
         raise UndecodableAudio("The file holds no audio that can be decoded.")
 
 
-def _opened(data: bytes) -> tuple[Source, str]:
-    """What FFmpeg reads of a file, without a copy, and its demuxer. Raises UndecodableAudio."""
-    demuxer = sniff(data)
-    file = io.BytesIO(data)
-    if demuxer != "wav":
-        return file, demuxer
-    arriving = Arriving(file.read)
-    arriving.allow(len(data))
-    form, length = read_header(arriving)
-    return Part(arriving, length, form.header), demuxer
+def _contained(container: Container, timeout: float) -> Iterator[Samples]:
+    """A container's audio up to where FFmpeg gives up: half a file is half the audio (F-21)."""
+    arriving = Arriving(io.BytesIO(container.data).read)
+    source = _source(container, arriving)
+    heard = False
+    try:
+        for piece in decoded_pieces(source, container.name, timeout=timeout):
+            if len(piece):
+                heard = True
+                arriving.heard()
+            yield piece
+    except UndecodableAudio as error:
+        if not (heard or isinstance(error, CutShort)):
+            raise
+        log.debug("decoding ended early: %s", error)
+
+
+def _source(container: Container, arriving: Arriving) -> Source:
+    """The file for FFmpeg to go about in; or what it may read of it, from its start to its end."""
+    match container.name:
+        case "ogg":
+            return Pages(arriving)
+        case "aac":
+            return Frames(arriving)
+        case "matroska":
+            return Untagged(arriving, container.name)
+        case "wav":
+            form, length = read_header(arriving)
+            return Part(arriving, length, form.header)
+    return io.BytesIO(container.data)
 
 
 def _pcm_pieces(data: bytes, decoder: PcmDecoder) -> Iterator[Samples]:
@@ -110,20 +133,14 @@ def _pcm_pieces(data: bytes, decoder: PcmDecoder) -> Iterator[Samples]:
     yield decoder.flush()
 
 
-def _as_far_as_it_goes(pieces: Iterator[Samples]) -> Iterator[Samples]:
-    """The pieces up to where FFmpeg gives up: half a file is half the audio (F-21)."""
-    try:
-        yield from pieces
-    except CutShort as error:
-        log.debug("decoding ended early: %s", error)
-
-
 def _blocks(pieces: Iterator[Samples], limits: _Limits) -> Iterator[Samples]:
     """Pieces of any length, joined. Raises TooLarge."""
     waiting: list[Samples] = []
     length = 0
     for piece in pieces:
         limits.count(piece)
+        if not len(piece):
+            continue
         waiting.append(piece)
         length += len(piece)
         if length >= BLOCK:
