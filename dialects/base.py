@@ -15,6 +15,7 @@ from stt.errors import STTError
 from stt.events import Abilities
 from stt.protocols.base import WireProtocol
 from stt_connection import ConnectionOptions, Listener
+from stt_in_flight import InFlight
 from stt_session import Session
 from stt_surroundings import SessionOptions
 
@@ -82,6 +83,8 @@ class DoorOptions:
     max_message_bytes: int = 2 * 2**20
     strict_tenant: bool = False
     """Refuse messages that name another tenant (native W20)."""
+    in_flight: InFlight = field(default_factory=InFlight)
+    """What all connections hold of what they received."""
 
 
 class Dialect(Protocol):

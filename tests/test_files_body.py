@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -30,6 +31,31 @@ def test_a_raw_body_is_counted(chunked: bool) -> None:
 
     assert raw_body(asked, begun, held.append) == b"0123456789"
     assert sum(held) == 10
+
+
+@pytest.mark.parametrize("form", [False, True])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_is_in_memory_once(chunked: bool, form: bool) -> None:
+    """F-20: read in pieces, and not copied when it is whole."""
+    audio = bytes(16_000_000)
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    body = b"".join((head, audio, b"\r\n--b--\r\n")) if form else audio
+    kind = "multipart/form-data; boundary=b" if form else "audio/wav"
+    asked = request(chunked=chunked, data=body, content_type=kind)
+
+    tracemalloc.start()
+    try:
+        data = form_body(asked, held)[0] if form else raw_body(asked, b"", held)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert data == audio
+    assert peak < 1.5 * len(audio)
+
+
+def held(_: int) -> None:
+    """Any number of bytes."""
 
 
 @pytest.mark.parametrize("chunked", [False, True])

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from stt.audio.flac import bare_flac
 from stt.audio.mp4 import check_tables, untagged_boxes
 from stt.audio.untagged import tag_length, untagged
-from stt.audio.wav import plain_wav
 from stt.errors import UndecodableAudio
 
 HEAD = 12
@@ -54,8 +53,6 @@ def sniff(data: bytes) -> Container:
         case "mov":
             check_tables(data)
             data = untagged_boxes(data)
-        case "wav":
-            data = plain_wav(data)
         case "flac":
             data = bare_flac(data)
         case "aiff":

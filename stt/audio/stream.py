@@ -107,7 +107,7 @@ def _wav_pieces(arriving: Arriving) -> Iterator[Samples]:
     form, length = read_header(arriving)
     check_served(form.channels, form.rate)
     if form.bare is None:
-        return _streamed(Part(arriving, length, form.header(2**32 - 1)), "wav")
+        return _streamed(Part(arriving, length, form.header), "wav")
     layout = {"sample_rate": str(form.rate), "ch_layout": f"{form.channels}C"}
     return _streamed(Part(arriving, length), form.bare, layout)
 
