@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stt.metrics import METRICS
-from stt_config import CLIENT_NAMES, table
+from stt_config import CLIENT_NAMES, Settings, table
 from tests.described import ASYNCAPI, OPENAPI
 from tests.live import ROOT, Hark, hark
 
@@ -219,3 +219,12 @@ def test_the_proxy_of_the_operations_upgrades_every_websocket() -> None:
     channels = [channel["address"] for channel in ASYNCAPI["channels"].values()]
 
     assert [path for path in channels if not re.fullmatch(upgraded[1], path)] == []
+
+
+def test_the_proxy_of_the_operations_lets_files_pass() -> None:
+    """What nginx takes is more than the largest file, with the form around it."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    allowed = re.search(r"client_max_body_size +(\d+)m;", page)
+    assert allowed
+
+    assert int(allowed[1]) * 2**20 > Settings().max_upload_bytes
