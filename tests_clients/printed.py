@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,21 @@ def defined(name: str, running: Service, **names: Any) -> dict[str, Any]:
     finally:
         os.chdir(here)
     return names
+
+
+def python(name: str, running: Service) -> str:
+    """What a Python program prints, run in the project's folder; an exception fails."""
+    done = subprocess.run(
+        [sys.executable, "-"],
+        input=code_of(name, running.host),
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=45,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def shell(name: str, running: Service) -> str:

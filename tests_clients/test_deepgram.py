@@ -19,7 +19,7 @@ from deepgram.listen.v1.types import ListenV1Configure
 from deepgram.types.listen_v1response import ListenV1Response
 from websockets.exceptions import InvalidStatus
 
-from tests_clients.printed import defined
+from tests_clients.printed import defined, python
 from tests_clients.service import KEY, Service
 from tests_clients.sounds import HELLO, HELLO_WORDS, PIECE, hello, pieces, said, words
 from tests_clients.strict import strictly
@@ -201,6 +201,15 @@ def test_a_key_is_asked_for(locked: Service) -> None:
 
     assert refused.value.response.status_code == unread.value.status_code == 401
     assert {"err_code", "err_msg", "request_id"} <= set(unread.value.body)
+
+
+def test_the_printed_programs_print_what_was_said(hark: Service) -> None:
+    """docs/clients.md: the text of the file, and live interims before the final that ends them."""
+    lines = [line.partition(" ") for line in python("deepgram-live", hark).splitlines()]
+
+    assert words(" ".join(text for final, _, text in lines if final == "True")) == HELLO_WORDS
+    assert any(text for final, _, text in lines if final == "False")
+    assert words(python("deepgram", hark)) == HELLO_WORDS
 
 
 def test_a_file_is_transcribed(hark: Service) -> None:

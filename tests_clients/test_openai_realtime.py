@@ -15,7 +15,7 @@ from openai.types.beta.realtime.transcription_session import ClientSecret
 from openai.types.realtime import ClientSecretCreateResponse
 from websockets.exceptions import InvalidStatus
 
-from tests_clients.printed import defined
+from tests_clients.printed import defined, python
 from tests_clients.realtime import (
     COMMITTED,
     DETECTED,
@@ -54,7 +54,16 @@ BETA_EVENTS = by_type(BetaServerEvent) | {"transcription_session.updated": BetaU
 
 def connecting(running: Service) -> Any:
     """A connection as docs/clients.md makes it, to be entered."""
-    return defined("openai-realtime", running)["connecting"]
+    client = defined("openai-realtime", running)["client"]
+    return client.realtime.connect(extra_query={"intent": "transcription"})
+
+
+def test_the_printed_program_prints_what_was_said(hark: Service) -> None:
+    """docs/clients.md: deltas while the clip is spoken, and the whole, which they make up."""
+    deltas, _, whole = python("openai-realtime", hark).strip().partition("\nall: ")
+
+    assert deltas == whole
+    assert words(whole) == HELLO_WORDS
 
 
 async def test_speech_becomes_words_as_it_is_said(hark: Service) -> None:

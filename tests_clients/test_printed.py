@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests_clients.printed import BLOCKS, PAGE, code_of, shell
+from tests_clients.printed import BLOCKS, PACKAGES, PAGE, code_of, shell
 from tests_clients.service import ROOT, Service
 from tests_clients.sounds import HELLO, HELLO_WORDS, words
 
@@ -66,7 +66,16 @@ def test_open_webui_is_answered(hark: Service) -> None:
 
 
 def test_the_versions_named_are_those_that_run() -> None:
-    """requirements-clients.txt pins everything it names."""
+    """requirements-clients.txt pins everything it names; the page says to install just that."""
     lines = (ROOT / "requirements-clients.txt").read_text().splitlines()
+    pins = {line.partition(";")[0] for line in lines if line and not line.startswith("#")}
+    packages = json.loads((PACKAGES / "package.json").read_text())["dependencies"]
+    pins |= {f"{name}@{version}" for name, version in packages.items()}
 
-    assert all("==" in line for line in lines if line and not line.startswith("#"))
+    named = {
+        re.sub(r"\[.*\]", "", pin) for pin in re.findall(r"[\w@/[\],-]+(?:==|@)[\d.]*\d", PAGE)
+    }
+
+    assert all(re.search(r"==|.@", pin) for pin in pins)
+    assert len(named) >= 9
+    assert named <= pins

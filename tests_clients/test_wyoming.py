@@ -24,17 +24,18 @@ LOOK = 0.05  # s between two looks
 
 
 def printed(running: Service, port: int) -> list[str]:
-    """The printed line as a module with its arguments, on another port and for this machine."""
+    """What the printed line makes: the program's arguments, on another port of this machine."""
     line = code_of("wyoming", running.host).replace("0.0.0.0:10300", f"127.0.0.1:{port}")
-    _, _, command = line.partition(" -m ")
-    return shlex.split(command)
+    make, target, arguments = shlex.split(line)
+    assert (make, target) == ("make", "wyoming")
+    return shlex.split(arguments.removeprefix("ARGS="))
 
 
 @pytest_asyncio.fixture(name="client")
 async def _client(hark: Service) -> AsyncIterator[AsyncTcpClient]:
     """A connection to the program that docs/clients.md starts."""
     port = free_port()
-    with program(hark, *printed(hark, port)) as process:
+    with program(hark, "stt_wyoming", *printed(hark, port)) as process:
         client = AsyncTcpClient("127.0.0.1", port, read_timeout=LIMIT)
         async with asyncio.timeout(LIMIT):
             while True:
