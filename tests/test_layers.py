@@ -9,11 +9,11 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.own import ROOT, own
+
 PLACES = (
     "*.py",
     "stt/**/*.py",
@@ -165,7 +165,7 @@ ENVIRONMENT = ("stt_config", "gunicorn.conf", "stt_client", "benchmarks")
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for place in PLACES
-    for path in ROOT.glob(place)
+    for path in own(place)
 }
 TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
 NAMES = sorted(MODULES)

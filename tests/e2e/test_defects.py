@@ -24,6 +24,7 @@ from stt_client.client import DEFAULT_URL
 from stt_config import Settings
 from tests.e2e.sounds import FAST, b64, counted, pinged, quiet, say, spoken, voice
 from tests.live import ROOT, Hark, hark
+from tests.own import own
 from tests.sockets import until
 
 NOT_BUILT = {"C15", "B25"}  # refused at the start: stt_config.NOT_BUILT
@@ -92,8 +93,8 @@ def test_every_program_shares_one_address() -> None:
     """C1: client, service and what is shipped beside them agree on 5055; nothing names 5040."""
     assert Settings().port == 5055
     assert DEFAULT_URL == "ws://127.0.0.1:5055"
-    files = [p for folder in ("stt_client", "benchmarks") for p in (ROOT / folder).glob("*.py")]
-    files += [*ROOT.glob("*.py"), ROOT / "Makefile", ROOT / "Dockerfile", ROOT / "openapi.yaml"]
+    files = [*own("*.py"), *own("stt_client/*.py"), *own("benchmarks/*.py")]
+    files += [ROOT / "Makefile", ROOT / "Dockerfile", ROOT / "openapi.yaml"]
     ports = {
         (path.name, port)
         for path in files
