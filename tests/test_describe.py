@@ -50,6 +50,8 @@ class Page(HTMLParser):
         self.text += data
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "link" and (dict(attrs).get("href") or "").startswith("data:"):
+            return  # the icon is in the page
         if tag in ("script", "link", "img", "iframe", "form", "object", "embed"):
             self.loads.append(tag)
         for name, value in attrs:

@@ -7,14 +7,17 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 import urllib.request
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 
 from tests_clients.printed import code_of, shell
 from tests_clients.service import KEY, Service, service
@@ -22,6 +25,8 @@ from tests_clients.sounds import HELLO_WORDS, hello, words
 
 RATE = 48_000  # Hz, of the microphone
 LIMIT = 40.0  # s; a deadline for all that is said
+LISTENING = re.compile(r"DevTools listening on ws://(\S+?)/")
+LOOK = 0.1  # s between two looks at a page
 LOGGED = re.compile(r'CONSOLE.*?"(text|closed) (.*?)", source')
 SENT_ON = {"/ticket": "/stt/ticket", "/secret": "/v1/realtime/client_secrets"}
 """What the server of a page asks Hark for."""
@@ -103,6 +108,7 @@ def browser(address: str, microphone: Path, folder: Path) -> Iterator[subprocess
             "--headless=new",
             "--no-sandbox",
             "--disable-gpu",
+            "--remote-debugging-port=0",
             f"--user-data-dir={folder / 'profile'}",
             "--use-fake-ui-for-media-stream",
             "--use-fake-device-for-media-stream",
@@ -126,18 +132,44 @@ def browser(address: str, microphone: Path, folder: Path) -> Iterator[subprocess
         process.stderr.close()
 
 
-@pytest.mark.parametrize(("name", "code"), [("browser", "1000"), ("browser-realtime", "1005")])
-def test_a_page_hears_its_visitor(guarded: Service, tmp_path: Path, name: str, code: str) -> None:
-    """BR2, DG3, CS1: with a ticket or a secret, and no key; the words show, and the end is clean.
-
-    1005: the page closes by itself, without a code.
-    """
-    microphone = tmp_path / "microphone.wav"
-    with wave.open(str(microphone), "wb") as file:
+@pytest.fixture(name="microphone")
+def _microphone(tmp_path: Path) -> Path:
+    """What the browser takes for one: the clip, again and again."""
+    path = tmp_path / "microphone.wav"
+    with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(RATE)
         file.writeframes(hello(RATE, after=1.0))
+    return path
+
+
+@contextmanager
+def looking_at(process: subprocess.Popen[str]) -> Iterator[Callable[[str], Any]]:
+    """Asks the page for the value of an expression, as if its visitor had written it."""
+    assert process.stderr is not None
+    lines = iter(process.stderr.readline, "")
+    place = next(found[1] for line in lines if (found := LISTENING.search(line)))
+    with urllib.request.urlopen(f"http://{place}/json", timeout=10) as answer:
+        (tab,) = [each for each in json.load(answer) if each["type"] == "page"]
+    with connect(tab["webSocketDebuggerUrl"]) as tools:
+
+        def ask(expression: str) -> Any:
+            order = {"expression": expression, "userGesture": True}
+            tools.send(json.dumps({"id": 1, "method": "Runtime.evaluate", "params": order}))
+            return json.loads(tools.recv(10))["result"]["result"].get("value")
+
+        yield ask
+
+
+@pytest.mark.parametrize(("name", "code"), [("browser", "1000"), ("browser-realtime", "1005")])
+def test_a_page_hears_its_visitor(
+    guarded: Service, tmp_path: Path, microphone: Path, name: str, code: str
+) -> None:
+    """BR2, DG3, CS1: with a ticket or a secret, and no key; the words show, and the end is clean.
+
+    1005: the page closes by itself, without a code.
+    """
     html = code_of(name, guarded.host)
     texts, closed, log = [""], "", []
 
@@ -167,3 +199,31 @@ def test_a_server_is_given_tickets_and_secrets(locked: Service) -> None:
 
     assert ticket["ticket"]
     assert secret["value"].startswith("ek_")
+
+
+@pytest.mark.parametrize("key", ["", KEY])
+def test_the_start_page_hears_its_visitor(
+    hark: Service, guarded: Service, tmp_path: Path, microphone: Path, key: str
+) -> None:
+    """BR2: under its own policy; its button begins, the words show, and the button ends it."""
+    address = f"http://{(guarded if key else hark).host}/"
+    deadline = time.monotonic() + LIMIT
+    with (
+        browser(address, microphone, tmp_path) as process,
+        looking_at(process) as ask,
+    ):
+
+        def wait(expression: str) -> None:
+            while ask(expression) is not True:
+                assert time.monotonic() < deadline, ask("document.body.innerText")
+                time.sleep(LOOK)
+
+        wait("document.readyState === 'complete' && !live.hidden")
+        ask(f"if (document.getElementById('key')) key.value = '{key}'; speak.click()")
+        wait("/three/i.test(said.innerText)")
+        ask("speak.click()")
+        wait("speak.innerText === 'Speak' && !speak.disabled")
+        said, trouble = ask("said.innerText"), ask("trouble.innerText")
+
+    assert set(HELLO_WORDS) <= set(words(said))
+    assert trouble == ""
