@@ -142,7 +142,9 @@ def build_service(settings: Settings, metrics: Metrics, engine: Engine | None) -
         admits=metering.admits,
         transcript_ttl=settings.transcript_ttl_s,
         observe=metering.job_done,
-        announce=lambda ready: announce(ready.state(), settings.host, settings.port),
+        announce=lambda ready: announce(
+            ready.state(), settings.host, settings.port, keys=bool(settings.api_keys)
+        ),
         give_up=_give_up,
     )
     metering.watch(manager, queue, timers)

@@ -31,6 +31,15 @@ def test_addresses_can_be_clicked(host: str, shown: str) -> None:
     assert f"  page     http://{shown}:5055/" in startup_text(STATE, host, 5055)
 
 
+def test_with_keys_its_lines_carry_one() -> None:
+    """Where keys are on no line works without one; a log shows where it goes, and never a key."""
+    text = startup_text(STATE, "127.0.0.1", 5055, keys=True)
+
+    assert "curl -H 'Authorization: Bearer YOUR_KEY' -F file=" in text
+    assert "--url http://127.0.0.1:5055 --key YOUR_KEY " in text
+    assert "YOUR_KEY" not in startup_text(STATE, "127.0.0.1", 5055)
+
+
 def test_a_warning_is_loud() -> None:
     """Such as that the demo model runs (U10)."""
     assert "!!!!\nTHE DEMO" in startup_text(STATE | {"warning": "THE DEMO"}, "127.0.0.1", 1)
