@@ -243,7 +243,9 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
             auth=auth,
             whom=access.whom,
         ),
-        describe.blueprint(*map(_document, ("openapi.yaml", "asyncapi.yaml"))),
+        describe.blueprint(
+            *map(_document, ("openapi.yaml", "asyncapi.yaml")), keys_required=auth.required
+        ),
         page.blueprint(
             state=service.state, ready=service.why_not_ready, keys_required=auth.required
         ),

@@ -7,30 +7,33 @@ works offline and under the Content-Security-Policy of the gate. Knows nothing a
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import lru_cache
 
 import yaml
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, render_template, request
 
 from stt.manual import manual
 
 YAML_TYPE = "application/yaml"  # RFC 9512
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The one in C, where PyYAML was built with it: 0.08 s of the start instead of 0.4 s."""
+ADDRESSES = 8  # that the service is called by; the page is kept for each
 
 
-def blueprint(openapi_yaml: str, asyncapi_yaml: str) -> Blueprint:
+def blueprint(openapi_yaml: str, asyncapi_yaml: str, *, keys_required: bool = False) -> Blueprint:
     """The routes of the documents and of the page, at /docs and at /swagger.
 
-    The documents are those at the root of the project, served as they are kept.
+    The documents are those at the root of the project, served as they are kept. The requests to
+    copy carry a key where one is required.
     """
     door = Blueprint("describe", __name__, template_folder="templates")
     openapi, asyncapi = (yaml.load(text, LOADER) for text in (openapi_yaml, asyncapi_yaml))
 
-    @cache
-    def page() -> str:
-        """Written when somebody asks first; any thread may."""
-        return render_template("docs.html", manual=manual(openapi, asyncapi))
+    @lru_cache(ADDRESSES)
+    def page(base: str) -> str:
+        """Written when somebody asks first at this address; any thread may."""
+        said = manual(openapi, asyncapi, base=base, keys=keys_required)
+        return render_template("docs.html", manual=said)
 
     def serve(path: str, body: str, content_type: str) -> None:
         door.add_url_rule(
@@ -48,7 +51,8 @@ def blueprint(openapi_yaml: str, asyncapi_yaml: str) -> Blueprint:
     @door.get("/docs", endpoint="docs")
     def swagger() -> Response:
         """A known client's first step needs 200 here (HT8)."""
-        return _fresh(Response(page(), content_type="text/html; charset=utf-8"))
+        base = request.host_url.rstrip("/")
+        return _fresh(Response(page(base), content_type="text/html; charset=utf-8"))
 
     return door
 

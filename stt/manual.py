@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from stt.curl import curl
 from stt.shapes import JSON, Example, Field, Shape, example, fields, resolved, shape, shapes
 from stt.shapes import field as row
 
@@ -47,6 +48,8 @@ class Operation:
     text: str
     is_open: bool
     """Whether it asks for no key, whatever is set."""
+    curl: str
+    """A request to copy."""
     parameters: tuple[Field, ...]
     bodies: tuple[Body, ...]
     answers: tuple[Answer, ...]
@@ -109,15 +112,20 @@ class Manual:
     """Those that bodies name."""
 
 
-def manual(openapi: JSON, asyncapi: JSON) -> Manual:
-    """The manual of both documents; raises KeyError where they are broken."""
+def manual(openapi: JSON, asyncapi: JSON, *, base: str = "", keys: bool = False) -> Manual:
+    """The manual of both documents; raises KeyError where they are broken.
+
+    Args:
+        base: the address that requests to copy go to.
+        keys: whether they need a key.
+    """
     doors = {
         tag["name"]: Door(
             f"door-{tag['name']}", tag.get("x-displayName", tag["name"]), tag.get("description", "")
         )
         for tag in openapi.get("tags", ())
     }
-    for tag, operation in _operations(openapi):
+    for tag, operation in _operations(openapi, base, keys):
         doors.setdefault(tag, Door(f"door-{tag}", tag, "")).operations.append(operation)
     for tag, channel in _channels(asyncapi):
         doors.setdefault(tag, Door(f"door-{tag}", tag, "")).channels.append(channel)
@@ -159,17 +167,20 @@ def _named_shapes(openapi: JSON, doors: Iterable[Door]) -> tuple[Shape, ...]:
     )
 
 
-def _operations(openapi: JSON) -> Iterator[tuple[str, Operation]]:
+def _operations(openapi: JSON, base: str, keys: bool) -> Iterator[tuple[str, Operation]]:
     """(tag, operation) of every method of every path."""
     for path, methods in openapi["paths"].items():
         for method, operation in methods.items():
             yield (
                 (operation.get("tags") or ["other"])[0],
-                _operation(openapi, path, method, operation),
+                _operation(
+                    openapi, path, method, curl(openapi, path, method, base=base, keys=keys)
+                ),
             )
 
 
-def _operation(openapi: JSON, path: str, method: str, said: JSON) -> Operation:
+def _operation(openapi: JSON, path: str, method: str, line: str) -> Operation:
+    said = openapi["paths"][path][method]
     parameters = [resolved(openapi, each) for each in said.get("parameters", ())]
     return Operation(
         anchor=_anchor(f"{method} {path}"),
@@ -178,6 +189,7 @@ def _operation(openapi: JSON, path: str, method: str, said: JSON) -> Operation:
         title=said.get("summary", ""),
         text=said.get("description", ""),
         is_open=said.get("security") == [],
+        curl=line,
         parameters=tuple(
             row(
                 openapi,

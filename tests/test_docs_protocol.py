@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import pytest
 
+from api.access import OPEN_PATHS
 from dialects.base import DoorOptions
 from dialects.native import NativeDialect
 from stt import errors, replies
@@ -25,6 +26,7 @@ from stt.protocols.native_query import (
     NativeQuery,
     read_query,
 )
+from tests.described import OPENAPI, found
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "protocol.md").read_text()
@@ -240,3 +242,26 @@ def test_the_table_lists_every_close_code() -> None:
     } - {"1006"}  # never sent: it says that there was no close (RFC 6455, section 7.4.1)
 
     assert used <= set(table("## Close codes"))
+
+
+def test_the_table_lists_every_field_of_a_file() -> None:
+    """Those of openapi.yaml, which are those of the code; and nothing else."""
+    section = PAGE.partition("Fields of the form, or of the query:")[2].partition("\n\nAn upload")[
+        0
+    ]
+    named = set(
+        re.findall(r"`([^`]+)`", "".join(re.findall(r"^\| (.+?) \|", section, re.MULTILINE)))
+    )
+    form = OPENAPI["paths"]["/transcribe"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    described = found(OPENAPI, form["schema"]["$ref"])["properties"]
+
+    assert named == {name for name in described if not name.startswith("chunking_strategy[")}
+
+
+def test_the_page_names_every_path_that_needs_no_key() -> None:
+    """`*` stands for the forms of a description."""
+    said = PAGE.partition("With keys, each request needs one")[2].partition(":\n")[0]
+
+    assert {path.partition(".")[0] for path in OPEN_PATHS} == {
+        path.partition(".")[0] for path in re.findall(r"`(/[^`]*)`", said)
+    }

@@ -52,7 +52,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "stt.engines": (*FLOOR_0, "stt.engines"),  # AL3
     "stt.store": (*FLOOR_0, "stt.store"),
     "stt.protocols": (*FLOOR_0, "stt.protocols", "stt.speech.options"),
-    "stt.manual": ("stt.shapes",),
+    "stt.manual": ("stt.shapes", "stt.curl"), "stt.curl": ("stt.shapes",),
     # The runtime from its leaves up; floor 0 and the vocabulary of its neighbours, no more.
     "stt_tenants": (), "stt_timers": (), "stt_stall": ("stt_timers",),
     **dict.fromkeys(("stt_job", "stt_outbox"), FLOOR_0),
