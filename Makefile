@@ -17,8 +17,8 @@ install: $(VENV)/.installed ## a virtual environment with what the service runs 
 run: $(VENV)/.installed ## start the service on http://127.0.0.1:5055 (docs/configuration.md)
 	@exec $(VENV)/bin/gunicorn -c gunicorn.conf.py "app:create_app()"
 
-test: $(VENV)/.installed-dev ## all tests
-	@$(VENV)/bin/python -m pytest
+test: $(VENV)/.installed-dev ## all tests; ARGS="tests/test_readme.py" for some
+	@$(VENV)/bin/python -m pytest $(ARGS)
 
 lint: $(VENV)/.installed-dev ## style
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
