@@ -14,11 +14,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from stt.audio.arriving import Arriving, Part
+from stt.audio.flac import bare_flac
 from stt.audio.frames import CutShort, Source, decoded_pieces
+from stt.audio.mp4 import untagged_file
 from stt.audio.ogg import Pages
 from stt.audio.pcm import PcmDecoder
 from stt.audio.sniff import Container, sniff
-from stt.audio.untagged import Frames, Untagged
+from stt.audio.untagged import Frames, Untagged, untagged
 from stt.audio.wav import read_header
 from stt.errors import TooLarge, UndecodableAudio
 from stt.events import SAMPLE_RATE, Samples
@@ -113,7 +115,10 @@ def _contained(container: Container, timeout: float) -> Iterator[Samples]:
 
 
 def _source(container: Container, arriving: Arriving) -> Source:
-    """The file for FFmpeg to go about in; or what it may read of it, from its start to its end."""
+    """The file for FFmpeg to go about in; or what it may read of it, from its start to its end.
+
+    None of it has tags, and little of it is copied.
+    """
     match container.name:
         case "ogg":
             return Pages(arriving)
@@ -122,8 +127,16 @@ def _source(container: Container, arriving: Arriving) -> Source:
         case "matroska":
             return Untagged(arriving, container.name)
         case "wav":
+            arriving.allow(len(container.data))  # pictures are passed over, however large
             form, length = read_header(arriving)
             return Part(arriving, length, form.header)
+        case "flac":
+            arriving.allow(len(container.data))
+            return bare_flac(arriving)
+        case "mov":
+            return untagged_file(container.data)
+        case "aiff":
+            return io.BytesIO(untagged(container.data, container.name))
     return io.BytesIO(container.data)
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stt.audio.flac import bare_flac
-from stt.audio.mp4 import check_tables, untagged_boxes
-from stt.audio.untagged import tag_length, untagged
+from stt.audio.mp4 import check_tables
+from stt.audio.untagged import tag_length
 from stt.errors import UndecodableAudio
 
 HEAD = 12
@@ -40,23 +39,17 @@ _MAGIC = (
 
 
 def sniff(data: bytes) -> Container:
-    """The container of a file, without its tags.
+    """The container of a file, without the tags before it.
 
-    Raises UndecodableAudio: not one of ours, or a lying header.
+    Raises UndecodableAudio: not one of ours, or a lying index.
     """
     if data[:3] == ID3:
         data = _after_id3(data)
         name = "flac" if data[:4] == b"fLaC" else _frame_sync(data[:4]) or "mp3"
     else:
         name = demuxer_of(data[:HEAD])
-    match name:
-        case "mov":
-            check_tables(data)
-            data = untagged_boxes(data)
-        case "flac":
-            data = bare_flac(data)
-        case "aiff":
-            data = untagged(data, name)
+    if name == "mov":
+        check_tables(data)
     return Container(name, data)
 
 

@@ -7,7 +7,6 @@ which holds hours takes no more memory than another (E13). Opens no file and no 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 
 from stt.audio.arriving import Arriving, Part, Read
@@ -94,7 +93,7 @@ def _pieces(demuxer: str, arriving: Arriving) -> Iterator[Samples]:
             boxes = Boxes(arriving)
             if boxes.index_first():
                 return _streamed(boxes, demuxer)
-            return decoded_pieces(io.BytesIO(boxes.whole()), demuxer)
+            return decoded_pieces(boxes.whole(), demuxer)
         case "ogg":
             return _streamed(Pages(arriving), demuxer)
         case "aac":
