@@ -20,12 +20,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stt.audio.arriving import MAX_UNHEARD
-from stt.audio.decode import decode_file
 from stt.audio.frames import SLICE
 from stt.audio.stream import decoded_stream
 from stt.errors import STTError, TooLarge, UndecodableAudio, UnsupportedAudio
 from stt.events import SAMPLE_RATE, Samples
 from tests.containers import LIVE, live, reading
+from tests.decoding import decode_file
 from tests.speech import speech
 from tests.test_decode import MAGICS, SCRIPTS, claiming, encoded, flac_of_silence, pcm16, tone, wav
 

@@ -17,12 +17,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stt.audio.decode import BLOCK, decode_file, decoded_blocks
+from stt.audio.decode import BLOCK, decoded_blocks
 from stt.audio.frames import OPTIONS
 from stt.audio.pcm import pcm16_to_samples
 from stt.audio.sniff import Container, sniff
 from stt.errors import TooLarge, UndecodableAudio, UnsupportedAudio
 from stt.events import Samples
+from tests.decoding import decode_file
 
 ROOT = Path(__file__).parent.parent
 AUDIO = ROOT / "tests" / "audio"
@@ -396,7 +397,7 @@ def flac_of_silence(hours: float) -> bytes:
 
 _PEAK = """
 import resource, sys
-from stt.audio.decode import decode_file
+from tests.decoding import decode_file
 from stt.errors import STTError
 data = sys.stdin.buffer.read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -36,27 +36,6 @@ SLOWEST = 40
 was measured at 200 on one core."""
 
 
-def decode_file(
-    data: bytes,
-    *,
-    max_seconds: float,
-    encoding: str | None = None,
-    sample_rate: int | None = None,
-    deadline_s: float = DEADLINE,
-) -> Samples:
-    """The audio of a file at once: what `decoded_blocks` yields, which also says what it raises."""
-    collected = bytearray()  # grows in place: at its end it holds the audio once, not twice
-    for block in decoded_blocks(
-        data,
-        max_seconds=max_seconds,
-        encoding=encoding,
-        sample_rate=sample_rate,
-        deadline_s=deadline_s,
-    ):
-        collected += block.tobytes()
-    return np.frombuffer(collected, np.float32)
-
-
 def decoded_blocks(
     data: bytes,
     *,
