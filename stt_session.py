@@ -151,7 +151,7 @@ class Session:
     def commit(self, track: Track) -> None:
         """End the uncommitted chunk, which is made if there is none (client RC3)."""
         with self.step(track):
-            self._commit(track)
+            self._commit(track, flush=True)
 
     def close(self, code: int = 1000, *, farewell: Problem | None = None) -> None:
         """Take no more audio; close the connection when everything has been said (client S10)."""
@@ -195,8 +195,8 @@ class Session:
         minting = self._tracks.minting
         if minting is not None:
             with self.step(minting):
-                if minting.uncommitted is not None:
-                    self._commit(minting)
+                if minting.awaits_commit:
+                    self._commit(minting, flush=False)
                 else:
                     self._pause(minting)
 
@@ -294,10 +294,10 @@ class Session:
         track.pause()
         return True
 
-    def _commit(self, track: Track) -> None:
+    def _commit(self, track: Track, *, flush: bool) -> None:
         if track.uncommitted is None:
             self._voice.mint(track)
-        chunk = track.commit()
+        chunk = track.commit(flush=flush)
         self._voice.put(Committed(chunk.id, track.stream.received))
         self._expect(track, [chunk])
 

@@ -181,12 +181,20 @@ class Track:
     def _newest(self) -> int:
         return max(self._minted, default=-1)
 
-    def commit(self) -> Chunk:
-        """End the uncommitted chunk, with everything that came until now."""
+    @property
+    def awaits_commit(self) -> bool:
+        """Whether a chunk is open that no utterance ends."""
+        return self._open is not None
+
+    def commit(self, *, flush: bool) -> Chunk:
+        """End the uncommitted chunk, with everything that came until now.
+
+        ``flush``: the client is told when everything before has been said.
+        """
         chunk = self.uncommitted
         assert chunk is not None, "the session mints one before"
         self._open = None
-        self.pause(Pause(flush=True, chunk=chunk))
+        self.pause(Pause(flush=flush, chunk=chunk))
         self._committed = self.stream.received
         return chunk
 

@@ -451,11 +451,28 @@ def test_a_close_comes_after_everything_has_been_said() -> None:
         session.handle(Close())
         gate.set()
         said = replies(session, is_final)
-        ending = [session.outbox.get(WAIT) for _ in range(2)]
 
         assert texts(said) == ["one two"]
-        assert isinstance(ending[0], Flushed)
-        assert ending[1] == Closing(1000)
+        assert session.outbox.get(WAIT) == Closing(1000)
+
+
+@pytest.mark.parametrize("wishes", [AUTOMATIC, MANUAL])
+def test_only_a_client_that_asks_for_it_hears_of_a_flush(wishes: Configure) -> None:
+    """What a close ends answers nothing: no Finalize was sent (DG15)."""
+    with running() as core:
+        session = core.session(auto_chunk=True)
+        session.handle(wishes)
+        talk(session, speech(1.0))
+
+        session.handle(Close())
+        said = []
+        while not isinstance(reply := session.outbox.get(WAIT), Closing):
+            assert reply is not None
+            said.append(reply)
+
+        assert texts(said) == ["one two"]
+        assert not any(reply.flushed for reply in transcripts(said))
+        assert not any(map(is_flushed, said))
 
 
 def test_a_close_with_nothing_open_is_immediate() -> None:

@@ -16,7 +16,7 @@ from stt.errors import BadInput
 from stt.ids import MAX_HINT, shortened
 from stt.protocols.base import AppendAudio, AudioFormat, Close, Command, Configure, Flush, Say
 from stt.protocols.deepgram_query import cleaned, hotwords
-from stt.protocols.deepgram_results import Ending, Finalize, Told, Wanted, Writer
+from stt.protocols.deepgram_results import Ending, Told, Wanted, Writer
 from stt.replies import Note, Reply
 from stt.speech.options import SpeechOptions
 
@@ -68,7 +68,7 @@ class DeepgramProtocol:
             case "KeepAlive":
                 return ()
             case "Finalize":
-                return (Say(Note(Finalize())), Flush())
+                return (Flush(),)
             case "CloseStream":
                 return self._close()
             case "Configure":
