@@ -209,14 +209,14 @@ class Session:
     def settle(self, timeout: float) -> bool:
         """Wait until every chunk has its final; whether that came in time."""
         with self._settled:
-            return self._settled.wait_for(lambda: self.is_settled, timeout)
+            return self._settled.wait_for(lambda: self._tracks.settled, timeout)
 
     def conclude(self) -> None:
         """Say of every open chunk what is known: nobody waits any longer (native W31)."""
         with self._lock:
             tracks = list(self._tracks)
         for track in tracks:
-            self._time_out(track, track.chunks)
+            self._time_out(track)
 
     def usage(self) -> Usage:
         """Seconds of audio and of speech so far."""
@@ -226,7 +226,8 @@ class Session:
     @property
     def is_settled(self) -> bool:
         """Whether every chunk has its final."""
-        return self._tracks.settled
+        with self._lock:
+            return self._tracks.settled
 
     def withdraw_interims(self) -> None:
         """Nobody wants the interim that may be waiting in the queue."""
@@ -243,9 +244,9 @@ class Session:
             for event, then in zip_longest(events, events[1:]):
                 self._tell(track, event, last=isinstance(event, Ended) or isinstance(then, Ended))
             self._close_if_settled()
-            requests = track.stream.requests()
-        for request in requests:
-            self._dispatch.submit(track, request)
+            jobs = [self._dispatch.job(track, request) for request in track.stream.requests()]
+        for job in jobs:
+            self._dispatch.submit(job)
 
     def complain(self, error: STTError, chunk_id: str) -> None:
         """Tell the client of an interim that was refused; the lock is held."""
@@ -259,18 +260,22 @@ class Session:
         for chunk in chunks:
             if chunk.id in track.timers:
                 continue  # its utterance had ended when the client committed it
-            timer = self._around.timers.after(wait, partial(self._time_out, track, [chunk]))
+            timer = self._around.timers.after(wait, partial(self._time_out, track, chunk))
             track.timers[chunk.id] = timer
 
-    def _time_out(self, track: Track, chunks: list[Chunk]) -> None:
-        """Say what is known of chunks that should have had their final by now (native W8)."""
-        with self._lock:
+    def _time_out(self, track: Track, late: Chunk | None = None) -> None:
+        """Say what is known of a chunk that should have had its final by now (native W8).
+
+        None: of every chunk of the track. What waited for that final waits no more (client S10).
+        """
+        with self.step(track):
+            chunks = track.chunks if late is None else [late]
             for chunk in [] if track.replaced else chunks:
                 final = chunk.conclude(timed_out=True)
                 if final is not None:
                     log.warning("a final came too late", extra={"session_id": self.id})
+                    track.give_up(chunk)
                     self._publish(track, final, None)
-            self._close_if_settled()
 
     def _stalled(self) -> None:
         """No audio may have come for a while, in mid-utterance; from the timers."""
@@ -310,9 +315,9 @@ class Session:
             self._voice.put(Flushed(pause.answered, pause.at))
 
     def _close_if_settled(self) -> None:
-        if self._closing is None or not self.is_settled:
+        if self._closing is None or not self._tracks.settled:
             return
-        code, farewell = self._closing
+        (code, farewell), self._closing = self._closing, None
         if farewell is not None:
             self._voice.put(farewell)
         self.outbox.close(code, "" if farewell is None else farewell.code)

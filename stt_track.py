@@ -170,6 +170,12 @@ class Track:
         if self._open is not None and self._open.id == chunk_id:
             self._open = None
 
+    def give_up(self, chunk: Chunk) -> None:
+        """Nobody waits any more for the utterances of a minted chunk that have ended."""
+        for utterance, of in self._minted.items():
+            if of is chunk:
+                self.stream.give_up(utterance)
+
     # What clients that commit ask of a minting track.
 
     @property
@@ -199,11 +205,15 @@ class Track:
         return chunk
 
     def clear(self) -> None:
-        """Nothing is said any more of what came since the last commit."""
-        if self.uncommitted is not None:
-            self.forget(self.uncommitted.id)
-        if self.stream.speaking:
-            self.pause()
+        """Nothing is said any more of what came since the last commit (client RC4).
+
+        Nor is it heard with what follows, as the beginning of an utterance might be.
+        """
+        chunk = self.uncommitted
+        self.pause()
+        if chunk is not None:
+            self.give_up(chunk)
+            self.forget(chunk.id)
         self._committed = self.stream.received
 
     def configure(self, speech: SpeechOptions, audio: AudioFormat, *, manual: bool) -> None:
@@ -235,7 +245,7 @@ class Track:
         self._quiet_told = False
 
     def falls_silent(self) -> bool:
-        """True once in each silence, when it has lasted a second."""
+        """True once in each silence, when it has lasted ``silence_after`` seconds."""
         quiet = self.stream.received - self._quiet_from
         if self._quiet_told or quiet < self._silence_after or self.stream.speaking:
             return False

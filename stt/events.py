@@ -190,7 +190,10 @@ Reason: TypeAlias = Literal["silence", "filtered"]
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """The text of an utterance; exactly one for each SpeechStarted, or else one Failed."""
+    """The text of an utterance; exactly one for each SpeechStarted, or else one Failed.
+
+    None where it was given up.
+    """
 
     utterance: int
     text: str

@@ -225,6 +225,20 @@ def test_a_committed_chunk_times_out() -> None:
         assert last.timed_out
 
 
+def test_whoever_waits_for_a_final_that_is_given_up_is_answered() -> None:
+    """A flush has its answer and a close its end, in a bounded time (DG7, DG15, S10)."""
+    with held(only=Kind.FINAL) as (core, _, _gate):
+        session = core.session(auto_chunk=True, finalize_timeout=0.02)
+        talk(session, speech(1.2))
+
+        session.handle(Flush())
+        said = flushed(session)
+        session.handle(Close())
+
+        assert [last.timed_out for last in transcripts(said) if last.is_final] == [True]
+        assert session.outbox.get(WAIT) == Closing(1000)
+
+
 # Clear.
 
 
@@ -244,6 +258,39 @@ def test_what_is_cleared_is_never_said() -> None:
         opened = [reply.chunk_id for reply in said if isinstance(reply, ChunkOpened)]
         assert texts(said) == ["one"]
         assert {reply.chunk_id for reply in transcripts(said)} == {opened[1]}
+
+
+@pytest.mark.parametrize("wishes", [AUTOMATIC, MANUAL])
+def test_nothing_of_what_is_cleared_begins_the_next_utterance(wishes: Configure) -> None:
+    """Neither an onset that is not an utterance yet nor what comes before one (RC4)."""
+    with running() as core:
+        session = core.session(auto_chunk=True, vad_events=True)
+        session.handle(wishes)
+        quiet(session, 1.0)
+        talk(session, speech(0.06))
+
+        session.handle(Clear())
+        talk(session, speech(1.0))
+        session.handle(Commit())
+        said = flushed(session)
+
+        assert [reply.at for reply in said if isinstance(reply, Speech)] == [1.06, 2.06]
+        assert texts(said) == ["one two"]
+
+
+def test_what_is_cleared_is_not_decoded() -> None:
+    """Nobody waits for the final of a cleared utterance, so no worker makes it (RC4)."""
+    with held() as (core, engine, gate):
+        session = core.session(auto_chunk=True, speech=replace(STEPS, interims=False))
+        talk(session, speech(2.0))
+
+        session.handle(Clear())
+        talk(session, speech(1.0))
+        session.handle(Commit())
+        gate.set()
+        flushed(session)
+
+        assert len(engine.windows) == 1
 
 
 def test_a_clear_leaves_what_is_committed_alone() -> None:
