@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from itertools import zip_longest
 
 from stt.errors import NotReady, STTError
@@ -34,10 +33,12 @@ from stt.speech.chunk import Chunk, unknown
 from stt.speech.stream import SpeechStream
 from stt_chunks import ClientChunks, MintedChunks
 from stt_dispatch import Dispatch
+from stt_due import Due
 from stt_outbox import Outbox
 from stt_stall import StallWatch
 from stt_surroundings import SessionOptions, Surroundings
-from stt_track import Pause, Track, Tracks
+from stt_track import Pause, Track
+from stt_tracks import Tracks
 from stt_voice import Voice
 
 log = logging.getLogger("stt.session")
@@ -71,6 +72,7 @@ class Session:
         self._stopping = False
         self._closing: tuple[int, Problem | None] | None = None  # when everything has been said
         self._fed: Track | None = None  # the newest to get audio
+        self._due = Due(options.finalize_timeout, timers=around.timers, ring=self._time_out)
         self._stall = StallWatch(options.stall, timers=around.timers, ring=self._stalled)
         minting = self._tracks.minting
         self._chunks = ClientChunks(self) if minting is None else MintedChunks(self, minting)
@@ -88,8 +90,7 @@ class Session:
     def track(self, chunk_id: str) -> Track | None:
         """The open track of a chunk, made if need be; None when the chunk takes no more audio."""
         with self._lock:
-            if self._stopping:
-                raise NotReady("the service is shutting down; connect again")
+            self._check_open()
             if self._voice.has_final(chunk_id):
                 return None
             track = self._tracks.open(chunk_id)
@@ -99,8 +100,7 @@ class Session:
         """Hear new audio, ``data`` of it. Sets `delay`. Raises NotReady while shutting down."""
         now = time.monotonic()
         with self.step(track):
-            if self._stopping:
-                raise NotReady("the service is shutting down; connect again")
+            self._check_open()
             if audio.whole:
                 track.realign()
             seconds = track.feed(data, now)
@@ -122,8 +122,7 @@ class Session:
         Raises NotReady while shutting down: what was heard keeps its final then.
         """
         with self._lock:
-            if self._stopping:
-                raise NotReady("the service is shutting down; connect again")
+            self._check_open()
             fresh = self._tracks.replace(track)
         self.withdraw_interims()
         return fresh
@@ -139,8 +138,8 @@ class Session:
                 return True
             track.end()
         with self._lock:
-            if not track.over:
-                self._expect(track, track.chunks)
+            for chunk in [] if track.over else track.chunks:
+                self._due.expect(track, chunk)
         return True
 
     def endpoint(self, track: Track) -> bool:
@@ -254,15 +253,6 @@ class Session:
 
     # Finals that are due, and audio that does not come.
 
-    def _expect(self, track: Track, chunks: list[Chunk]) -> None:
-        """The finals of chunks are due: in a while they are said with what is known (W8)."""
-        wait = self.options.finalize_timeout
-        for chunk in chunks:
-            if chunk.id in track.timers:
-                continue  # its utterance had ended when the client committed it
-            timer = self._around.timers.after(wait, partial(self._time_out, track, chunk))
-            track.timers[chunk.id] = timer
-
     def _time_out(self, track: Track, late: Chunk | None = None) -> None:
         """Say what is known of a chunk that should have had its final by now (native W8).
 
@@ -290,7 +280,11 @@ class Session:
         elif not newest:  # audio of another chunk came just now: that one is watched
             self._stalled()
 
-    # Saying; the lock is held.
+    # What needs the lock to be held.
+
+    def _check_open(self) -> None:
+        if self._stopping:
+            raise NotReady("the service is shutting down; connect again")
 
     def _pause(self, track: Track) -> bool:
         """Endpoint a track now; False when no final of it can follow, or its end has been told."""
@@ -304,7 +298,7 @@ class Session:
             self._voice.mint(track)
         chunk = track.commit(flush=flush)
         self._voice.put(Committed(chunk.id, track.stream.received))
-        self._expect(track, [chunk])
+        self._due.expect(track, chunk)
 
     def _resume(self, track: Track, pause: Pause) -> None:
         """All audio before a pause has been said: so has the chunk that ends with it."""
@@ -335,11 +329,13 @@ class Session:
             self._publish(track, said, event if isinstance(event, Final) else None)
         elif isinstance(event, SpeechEnded) and track.label is None:
             chunk = track.chunk_of(event)
-            self._expect(track, [chunk] if chunk is not None and chunk.last is not None else [])
+            if chunk is not None and chunk.last is not None:
+                self._due.expect(track, chunk)
 
     def _publish(self, track: Track, said: Transcript, utterance: Final | None) -> None:
         self._voice.publish(track, said, utterance, self._usage())
         if said.is_final:
+            self._due.said(said.chunk_id)
             self._tracks.forget(track, said.chunk_id)
             self._settled.notify_all()
 

@@ -1,4 +1,4 @@
-"""The streams of speech of a session: bytes in, and the chunks its client knows them by.
+"""One stream of speech of a session: bytes in, and the chunks its client knows it by.
 
 Plain state; its session's lock must be held for every call.
 """
@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from stt.audio.pcm import PcmDecoder
 from stt.errors import InvalidState
 from stt.events import Event, Request, SpeechEnded, SpeechStarted
 from stt.protocols.base import AudioFormat
-from stt.replies import Usage
 from stt.speech.chunk import Chunk
 from stt.speech.options import SpeechOptions
 from stt.speech.stream import SpeechStream
 from stt.timeline import ArrivalTimeline
-from stt_timers import Timer
 
 
 @dataclass(eq=False, slots=True)
@@ -63,8 +60,6 @@ class Track:
         """Arrival of the audio whose text was said last (see ``stt.store.base``)."""
         self.ending = False
         self.replaced = False
-        self.timers: dict[str, Timer] = {}
-        """For the finals that are due, by chunk (native W8)."""
         self.manual = manual
         self._audio = audio
         self._decoder = _decoder(audio)
@@ -257,63 +252,3 @@ def _decoder(audio: AudioFormat) -> PcmDecoder:
     return PcmDecoder(
         audio.encoding, audio.sample_rate, channels=audio.channels, channel=audio.channel
     )
-
-
-class Tracks:
-    """A session's streams that still have something to say, and what all it had came to."""
-
-    def __init__(self, make: Callable[[str | None], Track], *, minting: bool) -> None:
-        """``make``: a new track with this label. ``minting``: the server names the chunks."""
-        self._make = make
-        self.minting = make(None) if minting else None
-        """The one stream, where the server mints chunks."""
-        self._named: dict[str, Track] = {}  # by the client's chunk
-        self._speech_before = 0.0  # s, of the tracks that are over
-
-    def __iter__(self) -> Iterator[Track]:
-        yield from self._named.values()
-        if self.minting is not None:
-            yield self.minting
-
-    @property
-    def named(self) -> list[str]:
-        """The client's chunks that have no final yet."""
-        return list(self._named)
-
-    @property
-    def settled(self) -> bool:
-        """Whether every chunk has its final."""
-        return not self._named and (self.minting is None or self.minting.settled)
-
-    def get(self, chunk_id: str) -> Track | None:
-        """The track of a client's chunk that has no final yet."""
-        return self._named.get(chunk_id)
-
-    def open(self, chunk_id: str) -> Track:
-        """The same, made if need be."""
-        if chunk_id not in self._named:
-            self._named[chunk_id] = self._make(chunk_id)
-        return self._named[chunk_id]
-
-    def replace(self, track: Track) -> Track:
-        """A fresh track in place of a client's, whose results count no more (native W3)."""
-        track.replaced = True
-        self._speech_before += track.stream.speech
-        fresh = self._make(track.label)
-        self._named[str(track.label)] = fresh
-        return fresh
-
-    def forget(self, track: Track, chunk_id: str) -> None:
-        """A chunk has its final: nothing else of it is kept."""
-        timer = track.timers.pop(chunk_id, None)
-        if timer is not None:
-            timer.cancel()
-        if track.label is None:
-            track.forget(chunk_id)
-        elif self._named.pop(track.label, None) is not None:
-            self._speech_before += track.stream.speech
-
-    def usage(self, received: float) -> Usage:
-        """Of ``received`` s of audio, the speech so far."""
-        speech = self._speech_before + sum(track.stream.speech for track in self)
-        return Usage(round(received, 3), round(speech, 3))

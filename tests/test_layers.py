@@ -28,11 +28,12 @@ FLOOR_0 = (
     "stt.context_setting",
 )  # fmt: skip
 RUNTIME = (
-    "session_manager", "stt_batches", "stt_chunks", "stt_dispatch", "stt_file", "stt_ingest",
+    "session_manager", "stt_batches", "stt_chunks", "stt_dispatch", "stt_due", "stt_file",
+    "stt_ingest",
     "stt_intake", "stt_job", "stt_load", "stt_metering", "stt_order", "stt_outbox", "stt_recorder",
     "stt_recording", "stt_session",
     "stt_stall", "stt_submission", "stt_surroundings", "stt_tenants", "stt_timers", "stt_track",
-    "stt_voice",
+    "stt_tracks", "stt_voice",
 )  # fmt: skip
 SIBLINGS = (
     "stt.audio.pcm", "stt.metrics", "stt.pace", "stt.timeline", "stt.served", "stt.sources",
@@ -68,9 +69,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *FLOOR_0, "stt_ingest", "stt_job", "stt_surroundings", "stt.speech.options",
     ),
     "stt_track": (
-        *FLOOR_0, "stt_timers", "stt.audio.pcm", "stt.timeline", "stt.protocols.base",
-        "stt.speech",
+        *FLOOR_0, "stt.audio.pcm", "stt.timeline", "stt.protocols.base", "stt.speech",
     ),
+    "stt_tracks": (*FLOOR_0, "stt_track"),
+    "stt_due": ("stt_timers", "stt_track", "stt.speech.chunk"),
     "stt_chunks": (*FLOOR_0, "stt_track", "stt.protocols.base", "stt.speech.chunk"),
     "stt_voice": (
         *FLOOR_0, "stt_outbox", "stt_surroundings", "stt_track", "stt.store.base",
@@ -80,8 +82,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *FLOOR_0, "stt_job", "stt_submission", "stt_surroundings", "stt_track", "stt.speech",
     ),
     "stt_session": (  # AL6
-        *FLOOR_0, "stt_chunks", "stt_dispatch", "stt_outbox", "stt_stall", "stt_surroundings",
-        "stt_track", "stt_voice", "stt.pace", "stt.protocols.base", "stt.speech",
+        *FLOOR_0, "stt_chunks", "stt_dispatch", "stt_due", "stt_outbox", "stt_stall",
+        "stt_surroundings", "stt_track", "stt_tracks", "stt_voice", "stt.pace",
+        "stt.protocols.base", "stt.speech",
     ),
     "session_manager": (
         *FLOOR_0, "stt_ingest", "stt_outbox", "stt_session", "stt_surroundings", "stt_timers",
