@@ -249,7 +249,7 @@ class Session:
 
     def complain(self, error: STTError, chunk_id: str) -> None:
         """Tell the client of an interim that was refused; the lock is held."""
-        self._voice.put(problem(error, chunk_id))
+        self._voice.put(problem(error, chunk_id, interim=True))
 
     # Finals that are due, and audio that does not come.
 

@@ -11,9 +11,9 @@ import pytest
 from stt.errors import EngineError
 from stt.events import Word
 from stt.protocols.base import AudioFormat, Say
-from stt.protocols.deepgram import DeepgramProtocol, Effective, SchemaError
+from stt.protocols.deepgram import DeepgramProtocol, Effective
 from stt.protocols.deepgram_query import RAW, read_query
-from stt.protocols.deepgram_results import Wanted
+from stt.protocols.deepgram_results import SchemaError, Wanted
 from stt.replies import ChunkOpened, Flushed, Silence, Speech, Transcript, Usage, problem
 from stt.speech.options import SpeechOptions
 from tests.described import ASYNCAPI, OPENAPI, check, messages

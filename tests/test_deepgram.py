@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stt.errors import BadInput, EngineError, QueueFull, RateLimited
+from stt.errors import BadInput, EngineError, NotReady, QueueFull, RateLimited
 from stt.events import Word
 from stt.protocols.base import AppendAudio, AudioFormat, Close, Configure, Flush, Say
-from stt.protocols.deepgram import DeepgramProtocol, Effective, SchemaError
-from stt.protocols.deepgram_results import Ending, Wanted
+from stt.protocols.deepgram import DeepgramProtocol, Effective
+from stt.protocols.deepgram_results import Ending, SchemaError, Wanted
 from stt.replies import (
     ChunkOpened,
     Degraded,
@@ -395,7 +395,11 @@ def test_errors_that_cost_the_client_something_are_said() -> None:
     assert told(codec, problem(EngineError("it broke"), "1")) == [
         {"type": "Error", "variant": "transcription_failed", "description": "it broke"}
     ]
-    assert told(codec, problem(QueueFull(), "1"), problem(RateLimited("too fast"))) == []
+    assert [shape["variant"] for shape in told(codec, problem(NotReady("it stops"), "1"))] == [
+        "not_ready"
+    ]
+    assert told(codec, problem(QueueFull(), "1", interim=True)) == []
+    assert told(codec, problem(RateLimited("too fast")), problem(NotReady("it stops"))) == []
     assert told(codec, problem(BadInput("over"), close_code=1008)) == []
 
 

@@ -17,7 +17,7 @@ from stt.engines.fake import FakeEngine, count_up
 from stt.errors import BadInput, ChunkFinalized, EngineError, NoChunk, NotReady
 from stt.events import Kind, Window
 from stt.pace import PaceOptions
-from stt.protocols.base import AppendAudio, Command, Finalize, Ping, ReplaceAudio, SetChunk
+from stt.protocols.base import AppendAudio, Close, Command, Finalize, Ping, ReplaceAudio, SetChunk
 from stt.replies import (
     ChunkOpened,
     Opened,
@@ -599,6 +599,20 @@ def test_a_refused_interim_of_a_minted_chunk_names_it() -> None:
 
         (minted,) = [reply.chunk_id for reply in said if isinstance(reply, ChunkOpened)]
         assert problems(said)[0].chunk_id == minted
+        assert problems(said)[0].interim
+
+
+def test_a_final_that_the_queue_does_not_take_cost_text() -> None:
+    """It fails, which is more than an interim less: codecs tell the two apart (RQ1)."""
+    with running() as core:
+        session = core.session(auto_chunk=True, speech=SpeechOptions(interims=False))
+        core.queue.close()
+
+        talk(session, speech(1.2))
+        session.handle(Close())
+        said = replies(session, is_final)
+
+        assert [(it.code, it.interim) for it in problems(said)] == [("not_ready", False)]
 
 
 def test_the_drop_oldest_deadlock() -> None:

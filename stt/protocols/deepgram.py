@@ -12,23 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stt.errors import BadInput
 from stt.ids import MAX_HINT, shortened
 from stt.protocols.base import AppendAudio, AudioFormat, Close, Command, Configure, Flush, Say
 from stt.protocols.deepgram_query import cleaned, hotwords
-from stt.protocols.deepgram_results import Ending, Told, Wanted, Writer
+from stt.protocols.deepgram_results import Ending, SchemaError, Told, Wanted, Writer
 from stt.replies import Note, Reply
 from stt.speech.options import SpeechOptions
-
-MAX_ECHO = 1000  # characters of a message that could not be read, sent back with the error
-
-
-class SchemaError(BadInput):
-    """A text frame that is not a message of this protocol; the stream goes on."""
-
-    def __init__(self, description: str, original: str) -> None:
-        super().__init__(description)
-        self.original = original[:MAX_ECHO]
 
 
 @dataclass(frozen=True, slots=True)

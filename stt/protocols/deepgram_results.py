@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stt.errors import RateLimited, Refused
+from stt.errors import BadInput, NotReady, RateLimited
 from stt.protocols.deepgram_shapes import JSON, MODEL, MODEL_UUID, alternative, metadata, ms
 from stt.replies import Flushed, Note, Problem, Reply, Silence, Speech, Transcript, Usage
 
 CHANNEL = [0, 1]  # the first of one: several are mixed down
+MAX_ECHO = 1000  # characters of a message that could not be read, sent back with the error
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,14 @@ class Told:
     """The body of a note: a message, in its turn."""
 
     message: JSON
+
+
+class SchemaError(BadInput):
+    """A text frame that is not a message of this protocol; the stream goes on."""
+
+    def __init__(self, description: str, original: str) -> None:
+        super().__init__(description)
+        self.original = original[:MAX_ECHO]
 
 
 class Writer:
@@ -214,14 +223,14 @@ def _error(problem: Problem) -> Sequence[JSON]:
     """An error that the stream survives; a close says its reason itself.
 
     Nothing is said of what this client cannot mend and loses nothing by: an interim that found the
-    queue full, audio that came early and was read slowly.
+    queue full, audio that came early and was read slowly, or too late into a stop of the service.
     """
-    if problem.close_code is not None or isinstance(problem.cause, Refused | RateLimited):
+    cause = problem.cause
+    if problem.close_code is not None or problem.interim:
         return []
-    original = getattr(problem.cause, "original", None)
-    shape: JSON = {
-        "type": "Error",
-        "variant": problem.code if original is None else "SchemaError",
-        "description": problem.message,
-    }
-    return [shape | ({} if original is None else {"message": original})]
+    if problem.chunk_id is None and isinstance(cause, NotReady | RateLimited):
+        return []
+    shape: JSON = {"type": "Error", "variant": problem.code, "description": problem.message}
+    if isinstance(cause, SchemaError):
+        return [shape | {"variant": "SchemaError", "message": cause.original}]
+    return [shape]

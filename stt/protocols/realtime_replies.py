@@ -9,7 +9,7 @@ import itertools
 import json
 from typing import Any
 
-from stt.errors import BadInput, IdleTimeout, InvalidState, NotReady, RateLimited, Refused
+from stt.errors import BadInput, IdleTimeout, InvalidState, NotReady, RateLimited
 from stt.protocols import realtime_shapes as shapes
 from stt.protocols.realtime_commands import Asked, Cleared, Updated
 from stt.protocols.realtime_errors import EventError
@@ -101,7 +101,7 @@ class ServerEvents:
         """An error of the client's own; what fails of an item is said when the item ends (RQ1)."""
         cause = problem.cause
         if problem.chunk_id is not None:
-            if not isinstance(cause, Refused):  # else an interim gave way; another will come
+            if not problem.interim:
                 self._items.fail(problem)
             return []
         if isinstance(cause, UNSAID):
