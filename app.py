@@ -215,7 +215,6 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
         return None if service.engine is None else ServedModel(service.engine.model, began)
 
     spoken = RealtimeOptions(options, served, settings.strict_model, settings.max_session_s)
-    spoken = RealtimeOptions(options, served, settings.strict_model, settings.max_session_s)
     for door in (
         streaming(
             service.manager,

@@ -7,7 +7,6 @@ of its sessions, from a server that keeps the key.
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -60,7 +59,9 @@ def blueprint(issuer: Issuer, whom: Whom, rules: Callable[[], Rules]) -> Bluepri
         session = body.find("session")
         config = _config(session, rules())
         secret = issue(config, _seconds(body))
-        return jsonify({**secret, "session": shapes.created_session(config, _session_id())})
+        return jsonify(
+            {**secret, "session": shapes.created_session(config, shapes.new_session_id())}
+        )
 
     @door.post("/v1/realtime/transcription_sessions")
     def transcription_sessions() -> Response:
@@ -68,13 +69,9 @@ def blueprint(issuer: Issuer, whom: Whom, rules: Callable[[], Rules]) -> Bluepri
         config = _config(body, rules())
         asked = body.find("client_secret")
         secret = issue(config, USUAL_SECONDS if asked is None else _seconds(asked))
-        return jsonify(shapes.created_flat(config, _session_id(), secret))
+        return jsonify(shapes.created_flat(config, shapes.new_session_id(), secret))
 
     return door
-
-
-def _session_id() -> str:
-    return f"sess_{secrets.token_hex(12)}"
 
 
 def _body() -> Place:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from dialects.base import Accepted, Asked, DoorOptions, Refusal
 from stt.audio.stream import decoded_stream
 from stt.errors import NotReady, STTError
-from stt.ids import DEFAULT_TENANT
 from stt.protocols.base import AudioFormat, Close
 from stt.protocols.deepgram import DeepgramProtocol, Effective
 from stt.protocols.deepgram_query import (
@@ -54,7 +53,7 @@ class DeepgramDialect:
             languages=query.language == MULTILINGUAL,
         )
         return Accepted(
-            asked.principal.tenant_id if asked.principal else DEFAULT_TENANT,
+            asked.tenant,
             session,
             lambda _: DeepgramProtocol(wanted, Effective(session.speech, audio)),
             connection=replace(self._options.connection, idle_timeout=IDLE, idle_close=IDLE_CLOSE),

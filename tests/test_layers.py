@@ -119,8 +119,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "stt_config": (*FLOOR_0, "stt_readers"),  # AL8
     "gunicorn.conf": (*FLOOR_0, "stt_config", "gunicorn_worker"),
     "stt_options": (
-        "dialects.base", "dialects.realtime", "stt.engines.options", "stt.pace", "stt.speech",
-        "stt_config", "stt_connection", "stt_surroundings", "stt_websocket",
+        "dialects", "stt.engines.options", "stt.pace", "stt.speech", "stt_config",
+        "stt_connection", "stt_surroundings", "stt_websocket",
     ),
     "app": EVERYTHING,
     "benchmarks": EVERYTHING,

@@ -5,6 +5,7 @@ Both show all that is in effect; the answers to HTTP requests leave out what is 
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,11 @@ JSON = dict[str, Any]
 
 OBJECT = "realtime.transcription_session"
 _BETA_NAMES = {encoding: name for name, encoding in BETA_TYPES.items()}
+
+
+def new_session_id() -> str:
+    """An id as these clients know them, which no other session has."""
+    return f"sess_{secrets.token_hex(12)}"
 
 
 @dataclass(frozen=True, slots=True)
