@@ -121,7 +121,13 @@ class SessionManager:
         except Exception:
             log.exception("a session left badly", extra={"session_id": session.id})
         self._around.observer.session_left(session.outbox.evicted, session.outbox.given_up)
-        log.info("session closed", extra={"session_id": session.id, "tenant_id": session.tenant})
+        heard = session.usage()
+        log.info(
+            "session closed received_s=%.3f speech_s=%.3f",
+            heard.received_s,
+            heard.speech_s,
+            extra={"session_id": session.id, "tenant_id": session.tenant},
+        )
 
     def publish(self, tenant: str, transcript: Transcript) -> None:
         """Tell a tenant's subscribers what another session, or a recording, said (native W29)."""

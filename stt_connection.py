@@ -12,7 +12,7 @@ import math
 import threading
 import time
 from concurrent.futures import TimeoutError as NotStoredYet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from simple_websocket import ConnectionClosed
@@ -48,6 +48,9 @@ class ConnectionObserver(Protocol):
 
     def frames_dropped(self, why: str) -> None:
         """A message with audio could not be used."""
+
+    def final_said(self, latency: float) -> None:
+        """A final is sent, so many seconds after the audio of its end had come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +210,7 @@ class Connection:
             while not isinstance(reply := self._session.outbox.get(), Closing | None):
                 if isinstance(reply, Transcript):
                     self._await_store(reply)
+                    reply = self._timed(reply)
                 self._send(reply)
             if reply is not None and reply.code != 1006:
                 self._send(self._session.usage())  # once more before the close (native M9)
@@ -218,6 +222,21 @@ class Connection:
             self._ws.finish(1011, "internal error")
         finally:
             self._session.outbox.abandon()
+
+    def _timed(self, said: Transcript) -> Transcript:
+        """With the utterance's latency; a session's own is exported and logged (client S5, S7)."""
+        if said.arrived is None:
+            return said
+        latency = max(0.0, time.monotonic() - said.arrived)
+        if said.session_id == self._session.id:
+            self._observer.final_said(latency)
+            log.info(
+                "final chunk_id=%s utterance_end_latency=%.3f",
+                said.chunk_id,
+                latency,
+                extra=self._about,
+            )
+        return replace(said, latency_s=latency)
 
     def _send(self, reply: Reply) -> None:
         for message in self._protocol.encode(reply):

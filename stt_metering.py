@@ -36,7 +36,6 @@ class Metering:
         self._lock = threading.Lock()  # guards the count of retries
         self._engine: object = None
         self.audio_received = metrics.audio_received
-        self.final_said = metrics.final_said
         self.interim_lag = metrics.interim_lag
         self.error = metrics.error
         self.session_opened = metrics.session_opened

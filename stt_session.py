@@ -35,6 +35,7 @@ from stt_chunks import ClientChunks, MintedChunks
 from stt_dispatch import Dispatch
 from stt_due import Due
 from stt_outbox import Outbox
+from stt_parting import Parting
 from stt_stall import StallWatch
 from stt_surroundings import SessionOptions, Surroundings
 from stt_track import Pause, Track
@@ -70,10 +71,10 @@ class Session:
         self._pace = Pace(options.pace, time.monotonic())
         self._received = 0.0
         self._stopping = False
-        self._closing: tuple[int, Problem | None] | None = None  # when everything has been said
         self._fed: Track | None = None  # the newest to get audio
         self._due = Due(options.finalize_timeout, timers=around.timers, ring=self._time_out)
         self._stall = StallWatch(options.stall, timers=around.timers, ring=self._stalled)
+        self._parting = Parting(outbox, self._voice.put)
         minting = self._tracks.minting
         self._chunks = ClientChunks(self) if minting is None else MintedChunks(self, minting)
 
@@ -156,8 +157,8 @@ class Session:
         """Take no more audio; close the connection when everything has been said (client S10)."""
         self.finish_all()
         with self._lock:
-            self._closing = self._closing or (code, farewell)
-            self._close_if_settled()
+            self._parting.ask(code, farewell)
+            self._part_if_settled()
 
     def conclude_unheard(self, chunk_id: str) -> None:
         """The final of a chunk without audio; nothing of it comes later (native W5, W6)."""
@@ -175,7 +176,7 @@ class Session:
             self._voice.put(reply)
 
     def overhear(self, transcript: Transcript) -> None:
-        """Send what another session of the tenant said (native W29); a leaf call, without lock."""
+        """Send what another session of the tenant said (W29); a leaf call, without lock."""
         self.outbox.put(transcript)
 
     def pong(self, ping_id: int | str | None) -> None:
@@ -220,7 +221,7 @@ class Session:
     def usage(self) -> Usage:
         """Seconds of audio and of speech so far."""
         with self._lock:
-            return self._usage()
+            return self._tracks.usage(self._received)
 
     @property
     def is_settled(self) -> bool:
@@ -242,7 +243,7 @@ class Session:
             events = track.stream.events()
             for event, then in zip_longest(events, events[1:]):
                 self._tell(track, event, last=isinstance(event, Ended) or isinstance(then, Ended))
-            self._close_if_settled()
+            self._part_if_settled()
             jobs = [self._dispatch.job(track, request) for request in track.stream.requests()]
         for job in jobs:
             self._dispatch.submit(job)
@@ -251,7 +252,7 @@ class Session:
         """Tell the client of an interim that was refused; the lock is held."""
         self._voice.put(problem(error, chunk_id, interim=True))
 
-    # Finals that are due, and audio that does not come.
+    # Finals that are due, and audio that does not come; the calls come from the timers.
 
     def _time_out(self, track: Track, late: Chunk | None = None) -> None:
         """Say what is known of a chunk that should have had its final by now (native W8).
@@ -268,9 +269,8 @@ class Session:
                     self._publish(track, final, None)
 
     def _stalled(self) -> None:
-        """No audio may have come for a while, in mid-utterance; from the timers."""
-        track = self._fed
-        if track is None:
+        """No audio may have come for a while, in mid-utterance."""
+        if (track := self._fed) is None:
             return
         with self.step(track) as stream:  # one step: audio after the look would be cut in mid-word
             newest = track is self._fed
@@ -308,13 +308,9 @@ class Session:
         if pause.flush:
             self._voice.put(Flushed(pause.answered, pause.at))
 
-    def _close_if_settled(self) -> None:
-        if self._closing is None or not self._tracks.settled:
-            return
-        (code, farewell), self._closing = self._closing, None
-        if farewell is not None:
-            self._voice.put(farewell)
-        self.outbox.close(code, "" if farewell is None else farewell.code)
+    def _part_if_settled(self) -> None:
+        if self._tracks.settled:
+            self._parting.part()
 
     def _tell(self, track: Track, event: Event, *, last: bool) -> None:
         pause = track.pausing
@@ -333,14 +329,11 @@ class Session:
                 self._due.expect(track, chunk)
 
     def _publish(self, track: Track, said: Transcript, utterance: Final | None) -> None:
-        self._voice.publish(track, said, utterance, self._usage())
+        self._voice.publish(track, said, utterance, self._tracks.usage(self._received))
         if said.is_final:
             self._due.said(said.chunk_id)
             self._tracks.forget(track, said.chunk_id)
             self._settled.notify_all()
-
-    def _usage(self) -> Usage:
-        return self._tracks.usage(self._received)
 
     def _new_track(self, label: str | None) -> Track:
         given = self.options

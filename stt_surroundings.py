@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from stt.events import SAMPLE_RATE, Kind
+from stt.ids import Mint
 from stt.pace import PaceOptions
 from stt.replies import Transcript
 from stt.speech.options import SpeechOptions
@@ -50,9 +51,6 @@ class SessionObserver(Protocol):
     def audio_received(self, seconds: float) -> None:
         """Audio came in."""
 
-    def final_said(self, latency: float) -> None:
-        """A final was said, so many seconds after its audio's end had arrived."""
-
     def interim_lag(self, seconds: float) -> None:
         """An interim was said that lacks so much of the audio received."""
 
@@ -91,3 +89,4 @@ class Surroundings:
     observer: SessionObserver
     publish: Callable[[str, Transcript], None]
     """Tell a tenant's subscribers; a leaf call."""
+    mint: Mint = field(default_factory=Mint)

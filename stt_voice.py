@@ -43,7 +43,6 @@ class Voice:
         self._around = around
         self._outbox = outbox
         self._vad_events = vad_events
-        self._newest_mint = 0
         self._finals: OrderedDict[str, Transcript] = OrderedDict()
 
     def put(self, reply: Reply) -> None:
@@ -77,9 +76,9 @@ class Voice:
 
     def mint(self, track: Track, utterance: int | None = None) -> None:
         """Give a track a new chunk: that of an utterance, or of what comes next."""
-        self._newest_mint = max(self._newest_mint + 1, time.time_ns() // 1_000_000)
-        track.mint(str(self._newest_mint), utterance)
-        self.put(ChunkOpened(str(self._newest_mint)))
+        chunk_id = self._around.mint()
+        track.mint(chunk_id, utterance)
+        self.put(ChunkOpened(chunk_id))
 
     def publish(
         self, track: Track, said: Transcript, utterance: Final | None, usage: Usage
@@ -91,7 +90,7 @@ class Voice:
         said = replace(said, session_id=self._session_id)
         if utterance is not None:
             self._around.observer.loops_cut(utterance.loops)
-            said = self._with_latency(track, said, utterance)
+            said = self._timed(track, said, utterance)
         elif not said.is_final and said.end is not None:
             self._around.observer.interim_lag(max(0.0, track.stream.received - said.end))
         if said.is_final:
@@ -129,14 +128,15 @@ class Voice:
             self.put(repeated(final))
         return final is not None
 
-    def _with_latency(self, track: Track, said: Transcript, utterance: Final) -> Transcript:
+    def _timed(self, track: Track, said: Transcript, utterance: Final) -> Transcript:
+        """With the arrival of its end, where it has words, and so an end (client S5, S7)."""
         arrived = track.timeline.when(utterance.end)
+        track.timeline.forget(utterance.end)
         if arrived is None:
             return said
-        latency = time.monotonic() - arrived
-        track.ticket = max(track.ticket, time.time_ns() - int(latency * 1e9))
-        self._around.observer.final_said(latency)
-        return replace(said, latency_s=latency)
+        since = time.monotonic() - arrived
+        track.ticket = max(track.ticket, time.time_ns() - int(since * 1e9))
+        return replace(said, arrived=arrived) if utterance.text else said
 
     def _store(self, track: Track, said: Transcript) -> Future[None]:
         stored = self._around.store.put(

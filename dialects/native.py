@@ -59,6 +59,8 @@ class NativeDialect:
     def _chosen(self, query: NativeQuery, n_mels: int) -> SessionOptions:
         defaults = self._options.session
         speech = defaults.speech
+        ends, silence = speech.endpointing, query.tuning.silence
+        hints = (query.hotwords, query.tuning.keywords)
         return replace(
             defaults,
             speech=replace(
@@ -66,7 +68,10 @@ class NativeDialect:
                 language=query.language or speech.language,
                 task=query.task or speech.task,
                 prompt=query.prompt or speech.prompt,
-                hotwords=query.hotwords or speech.hotwords,
+                hotwords=", ".join(filter(None, hints)) or speech.hotwords,
+                endpointing=(
+                    ends if silence is None else replace(ends, silence=silence, by_text=False)
+                ),
                 final=query.final or speech.final,
                 word_times=query.native.words != "none",  # nobody reads them: save the alignment
                 interim_words=query.native.words == "interim",

@@ -200,6 +200,7 @@ class Final:
     """Stripped; empty with a reason."""
     start: float
     end: float
+    """Of the last word, where words have times; else of the speech (client S4)."""
     words: tuple[Word, ...] = ()
     language: str | None = None
     language_probability: float = 0.0

@@ -5,12 +5,32 @@ Ids are those of chunks, tenants and sessions (native DM1, DM2, DM8). Hints are 
 
 from __future__ import annotations
 
+import threading
+import time
+
 from stt.errors import BadInput
 
 MAX_LENGTH = 128
 MAX_HINT = 1000  # characters; the model takes a good 200 tokens of it at most
 DEFAULT_TENANT = "0000"
 """Whoever names no tenant, where no keys are set (native DM1)."""
+
+
+class Mint:
+    """Ids for the chunks that the server names, for all sessions (native W33, client S13).
+
+    Milliseconds since 1970 that only increase, so that none comes twice, not after a restart
+    either. Any thread may call it; a leaf call (AC2).
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._newest = 0  # guarded by the lock
+
+    def __call__(self) -> str:
+        with self._lock:
+            self._newest = max(self._newest + 1, time.time_ns() // 1_000_000)
+            return str(self._newest)
 
 
 def checked_id(value: object, name: str) -> str:

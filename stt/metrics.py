@@ -63,7 +63,7 @@ METRICS = (
     Metric("hark_engine_rejects_total", "counter", "Jobs refused, by policy.", ("policy",)),
     Metric("hark_short_context_retry_total", "counter", "Windows decoded again in full context."),
     Metric("hark_loops_cut_total", "counter", "Repeating phrases cut out of finals."),
-    Metric("hark_final_latency_seconds", "histogram", "From arrival of an utterance's end."),
+    Metric("hark_utterance_end_latency_seconds", "histogram", "From arrival of its end to final."),
     Metric("hark_interim_lag_seconds", "histogram", "Audio received, not yet in an interim."),
     Metric("hark_outbox_depth", "gauge", "Replies that wait to be sent, all sessions."),
     Metric("hark_interims_merged_total", "counter", "Interims a slow client never saw."),
@@ -137,8 +137,8 @@ class Metrics:
         self._count("hark_frames_dropped_total", frames, why=why)
 
     def final_said(self, latency: float) -> None:
-        """A final was said, so many seconds after its audio's end had arrived."""
-        self._histograms["hark_final_latency_seconds"].observe(latency)
+        """A final is sent, so many seconds after its audio's end had arrived (client S5)."""
+        self._histograms["hark_utterance_end_latency_seconds"].observe(latency)
 
     def interim_lag(self, seconds: float) -> None:
         """An interim was said while so much audio received was not yet in it."""

@@ -64,7 +64,7 @@ class Transcript:
     timed_out: bool = False
     warning: str | None = None
     latency_s: float | None = None
-    """From the arrival of the audio of the utterance's end to this reply."""
+    """From the arrival of the audio of the utterance's end until this is sent (client S5)."""
     usage: Usage | None = None
     stored: Future[None] | None = None
     """Done when the store has the text; whoever sends a final waits for it first."""
@@ -75,6 +75,9 @@ class Transcript:
     (REC-27). Nothing before that utterance does."""
     flushed: bool = False
     """The last that a client waited for who asked for all so far: `Flushed` follows at once."""
+    arrived: float | None = None
+    """Monotonic clock at that arrival, from which whoever sends this finds the latency; None where
+    it is not known, or the utterance has no words (client S7)."""
 
 
 class Joining:

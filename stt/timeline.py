@@ -1,4 +1,4 @@
-"""When the audio of second t arrived: the base of every latency that a user would feel.
+"""When the audio of second t arrived: the base of every latency that a user would feel (S5).
 
 Pure data: the caller brings the clock. One writer at a time (the session's lock).
 """
@@ -32,3 +32,13 @@ class ArrivalTimeline:
         if not self._ends or second > self._ends[-1] or second <= self._forgotten:
             return None
         return self._clocks[bisect_left(self._ends, second)]
+
+    def forget(self, second: float) -> None:
+        """Nobody asks any more for audio before ``second``; its own frame is kept (S6)."""
+        before = min(bisect_left(self._ends, second), len(self._ends) - 1)
+        if before > 0:
+            self._forgotten = self._ends[before - 1]
+            del self._ends[:before], self._clocks[:before]
+
+    def __len__(self) -> int:
+        return len(self._ends)

@@ -38,17 +38,12 @@ class Facts:
     def __init__(self) -> None:
         self.heard = 0.0
         self.loops = 0
-        self.latencies: list[float] = []
         self.refused: list[str] = []
         self.errors: list[str] = []
 
     def audio_received(self, seconds: float) -> None:
         """Audio came in."""
         self.heard += seconds
-
-    def final_said(self, latency: float) -> None:
-        """A final was said."""
-        self.latencies.append(latency)
 
     def loops_cut(self, loops: int) -> None:
         """Loops were cut out of a final."""

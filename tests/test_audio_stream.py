@@ -61,7 +61,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 
 
 @pytest.mark.parametrize("name", LIVE)
-def test_a_stream_is_its_file(name: str) -> None:
+def test_e9_a_stream_is_its_file(name: str) -> None:
     """client-E9: byte by byte, in the encoder's pieces, or at once: the samples of the file."""
     data = b"".join(recorded(name))
 
@@ -78,7 +78,7 @@ def test_a_stream_is_its_file(name: str) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(LIVE)), st.lists(st.integers(0, 10**6), max_size=30))
-def test_any_split_of_a_stream_gives_the_same(name: str, places: list[int]) -> None:
+def test_e9_any_split_of_a_stream_gives_the_same(name: str, places: list[int]) -> None:
     """client-E9: pages, frames, boxes and headers may be cut anywhere."""
     samples = heard(cut(b"".join(recorded(name)), places))
 
@@ -221,7 +221,7 @@ def samples_in(data: bytes) -> int:
 
 
 @pytest.mark.parametrize("name", LIVE)
-def test_decoding_trails_by_less_than_half_a_second(name: str) -> None:
+def test_e10_decoding_trails_by_less_than_half_a_second(name: str) -> None:
     """client-E10: of what the bytes so far hold, at every moment; nothing is lost at the end."""
     paced = Paced(list(recorded(name, 3.0)))
 
@@ -234,7 +234,7 @@ def test_decoding_trails_by_less_than_half_a_second(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["webm", "ogg opus", "mp4", "aac", "wav", "flac"])
-def test_what_was_said_half_a_second_ago_is_decoded(name: str) -> None:
+def test_e10_what_was_said_half_a_second_ago_is_decoded(name: str) -> None:
     """client-E10: encoder and decoder together, with an encoder that is set for live use."""
     pieces = list(recorded(name, 3.0))
     ends = np.cumsum([len(piece) for piece in pieces])[:-1]  # the last one was written at the end
@@ -257,7 +257,7 @@ def refused(data: bytes, max_seconds: float = 100.0) -> STTError:
 
 
 @pytest.mark.parametrize("noise", [bytes(65_536), b"\xaa" * 65_536, b"RIFF" + bytes(65_536)])
-def test_noise_before_a_header_is_refused_at_once(noise: bytes) -> None:
+def test_e11_noise_before_a_header_is_refused_at_once(noise: bytes) -> None:
     """client-E11: by its first bytes, so nothing of it is kept."""
     paced = Paced(cut(noise + b"".join(recorded("webm")), [*range(0, 70_000, 100)]))
 
@@ -271,7 +271,7 @@ def test_noise_before_a_header_is_refused_at_once(noise: bytes) -> None:
     ("webm", "WebM"), ("ogg opus", "Ogg"), ("mp4", "MP4"), ("mp3", "MP3"), ("flac", "FLAC"),
     ("wav", "WAV"), ("aac", "AAC"),
 ])  # fmt: skip
-def test_a_stream_of_a_header_alone_names_its_format(name: str, told: str) -> None:
+def test_e11_a_stream_of_a_header_alone_names_its_format(name: str, told: str) -> None:
     """client-E11: one error, which says what the bytes seemed to be."""
     start = b"".join(recorded(name))[:20]
 
@@ -363,7 +363,7 @@ def test_bytes_without_audio_come_to_an_end() -> None:
 @pytest.mark.parametrize(
     ("rate", "layout"), [(8000, "mono"), (11_025, "stereo"), (96_000, "5.1"), (192_000, "7.1")]
 )
-def test_any_rate_and_channels_give_16_khz_mono(rate: int, layout: str) -> None:
+def test_e12_any_rate_and_channels_give_16_khz_mono(rate: int, layout: str) -> None:
     """client-E12: at most 8 channels, averaged, through one resampler."""
     data = encoded("wav", "pcm_s16le", rate, layout)
 
@@ -379,7 +379,7 @@ def test_nine_channels_are_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["flac", "webm"])
-def test_a_stream_that_is_too_long_ends(name: str) -> None:
+def test_e13_a_stream_that_is_too_long_ends(name: str) -> None:
     """client-E13: at the limit of decoded audio, whatever the header said."""
     error = refused(b"".join(recorded(name)), max_seconds=1.0)
 
@@ -387,7 +387,7 @@ def test_a_stream_that_is_too_long_ends(name: str) -> None:
     assert "stream is longer than 1 s" in str(error)
 
 
-def test_a_small_flac_of_hours_is_handed_on_as_it_is_asked_for() -> None:
+def test_e13_a_small_flac_of_hours_is_handed_on_as_it_is_asked_for() -> None:
     """client-E13: 183 KB that hold over an hour; memory and work follow the reader."""
     data = flac_of_silence(hours=183_000 / 35 * 32768 / 44100 / 3600)
     assert len(data) < 190_000

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 
 from stt.errors import BadInput
-from stt.ids import MAX_HINT, MAX_LENGTH, checked_hint, checked_id, shortened
+from stt.ids import MAX_HINT, MAX_LENGTH, Mint, checked_hint, checked_id, shortened
 from tests.test_native import json_values
 
 
@@ -76,3 +78,14 @@ def test_hints_are_bounded() -> None:
     assert len(checked_hint("字" * MAX_HINT, "prompt")) == MAX_HINT
     with pytest.raises(BadInput, match=r"hotwords may have 1000 characters, got 1001"):
         checked_hint("x" * (MAX_HINT + 1), "hotwords")
+
+
+def test_s13_no_id_is_minted_twice() -> None:
+    """By many threads in one millisecond; each is the time, or a little later (S13, W33)."""
+    mint, begun = Mint(), time.time_ns() // 1_000_000
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(lambda _: mint(), range(2000)))
+
+    assert len(set(ids)) == 2000
+    assert int(min(ids)) >= begun

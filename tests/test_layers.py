@@ -29,11 +29,9 @@ FLOOR_0 = (
 )  # fmt: skip
 RUNTIME = (
     "session_manager", "stt_batches", "stt_chunks", "stt_dispatch", "stt_due", "stt_file",
-    "stt_ingest",
-    "stt_intake", "stt_job", "stt_load", "stt_metering", "stt_order", "stt_outbox", "stt_recorder",
-    "stt_recording", "stt_session",
-    "stt_stall", "stt_submission", "stt_surroundings", "stt_tenants", "stt_timers", "stt_track",
-    "stt_tracks", "stt_voice",
+    "stt_ingest", "stt_intake", "stt_job", "stt_load", "stt_metering", "stt_order", "stt_outbox",
+    "stt_parting", "stt_recorder", "stt_recording", "stt_session", "stt_stall", "stt_submission",
+    "stt_surroundings", "stt_tenants", "stt_timers", "stt_track", "stt_tracks", "stt_voice",
 )  # fmt: skip
 SIBLINGS = (
     "stt.audio.pcm", "stt.metrics", "stt.pace", "stt.timeline", "stt.served", "stt.sources",
@@ -56,6 +54,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # The runtime from its leaves up; floor 0 and the vocabulary of its neighbours, no more.
     "stt_tenants": (), "stt_timers": (), "stt_stall": ("stt_timers",),
     **dict.fromkeys(("stt_job", "stt_outbox"), FLOOR_0),
+    "stt_parting": (*FLOOR_0, "stt_outbox"),
     "stt_batches": (*FLOOR_0, "stt_job"),
     "stt_order": (*FLOOR_0, "stt_job", "stt_batches", "stt_tenants"),
     "stt_ingest": (*FLOOR_0, "stt_job", "stt_batches", "stt_order"),  # AL4
@@ -82,8 +81,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *FLOOR_0, "stt_job", "stt_submission", "stt_surroundings", "stt_track", "stt.speech",
     ),
     "stt_session": (  # AL6
-        *FLOOR_0, "stt_chunks", "stt_dispatch", "stt_due", "stt_outbox", "stt_stall",
-        "stt_surroundings", "stt_track", "stt_tracks", "stt_voice", "stt.pace",
+        *FLOOR_0, "stt_chunks", "stt_dispatch", "stt_due", "stt_outbox", "stt_parting",
+        "stt_stall", "stt_surroundings", "stt_track", "stt_tracks", "stt_voice", "stt.pace",
         "stt.protocols.base", "stt.speech",
     ),
     "session_manager": (

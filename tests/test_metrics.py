@@ -31,7 +31,7 @@ FACTS: list[tuple[str, tuple[Any, ...], dict[str, float]]] = [
     ("error", ("bad_json",), {"hark_errors_total code=bad_json": 1}),
     ("audio_received", (1.5,), {"hark_audio_seconds_total": 1.5}),
     ("frames_dropped", ("flood", 3), {"hark_frames_dropped_total why=flood": 3}),
-    ("final_said", (0.3,), {"hark_final_latency_seconds_sum": 0.3}),
+    ("final_said", (0.3,), {"hark_utterance_end_latency_seconds_sum": 0.3}),
     ("interim_lag", (0.4,), {"hark_interim_lag_seconds_sum": 0.4}),
     ("outbox_evicted", (2,), {"hark_interims_merged_total": 2}),
     ("slow_consumer", (), {"hark_slow_consumer_total": 1}),

@@ -132,7 +132,7 @@ def test_json_audio_is_cut_after_a_whole_sample(width: int, kept: bytes) -> None
     decode = protocol(sample_bytes=width).decode
     warning = None if len(kept) == 7 else "odd_length"
 
-    command = decode(message(chunk_id="1", audio_b64=b64(b"abcdefg")))
+    [command] = decode(message(chunk_id="1", audio_b64=b64(b"abcdefg")))
 
     assert command == ReplaceAudio(kept, "1", warning)
 

@@ -37,6 +37,16 @@ def test_a_clients_choices_outrank_the_services() -> None:
     )  # fmt: skip
 
 
+def test_s1_the_clients_silence_and_keywords_reach_the_stream() -> None:
+    """Exactly its silence, whatever the text; its keywords behind its hot words (client-S1)."""
+    usual = chosen().speech
+    tuned = chosen(epd_time="0.8", keywords="Whisper:2,Ogg", hotwords="Hark").speech
+
+    assert tuned.hotwords == "Hark, Whisper, Ogg"
+    assert (tuned.endpointing.silence, tuned.endpointing.by_text) == (0.8, False)
+    assert usual.endpointing == SpeechOptions().endpointing
+
+
 def test_words_that_nobody_reads_are_not_aligned() -> None:
     """`words=none` saves the service the work; `interim` asks for more of it (client-S1)."""
     none, interim = chosen(words="none").speech, chosen(words="interim").speech

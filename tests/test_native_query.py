@@ -26,7 +26,8 @@ LANGUAGES = frozenset({"en", "de"})
 NAMES = [
     "tenant_id", "session_id", "sample_rate", "encoding", "channels", "channel", "auto_chunk",
     "vad_events", "subscribe", "json_audio", "text", "language", "task", "prompt", "hotwords",
-    "final", "words",
+    "final", "words", "model", "domain", "epd_time", "noise_threshold", "active_threshold",
+    "use_punctuation", "use_itn", "use_disfluency_filter", "use_profanity_filter", "keywords",
 ]  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def pushed(decoder: PcmDecoder, data: bytes, cuts: list[int]) -> Samples:
     return np.concatenate([*parts, decoder.flush()])
 
 
-def test_pcm16_is_divided_by_32768() -> None:
+def test_s16_pcm16_is_divided_by_32768() -> None:
     """native DM6: little-endian, full scale down is exactly -1."""
     data = bytes.fromhex("0080 ff7f 0000 0100")
 
@@ -53,7 +53,7 @@ def test_pcm16_goes_there_and_back() -> None:
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=8))
-def test_any_split_gives_the_same_samples(data: bytes, cuts: list[int]) -> None:
+def test_s16_any_split_gives_the_same_samples(data: bytes, cuts: list[int]) -> None:
     """native W12: the spare byte is carried to the next push and dropped at the end."""
     cuts = [min(cut, len(data)) for cut in cuts]
 
@@ -96,7 +96,7 @@ def test_other_rates_are_resampled(rate: int) -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, 8000), max_size=10))
-def test_any_split_is_resampled_the_same(cuts: list[int]) -> None:
+def test_s16_any_split_is_resampled_the_same(cuts: list[int]) -> None:
     """client-protocols E12: one stateful resampler, so pieces leave no seams."""
     data = samples_to_pcm16(tone(8000, 0.5))
 

@@ -340,3 +340,23 @@ def test_finals_keep_to_the_deltas_whatever_the_service_prefers() -> None:
 
     assert AT_16.speech(best).final == "consistent"
     assert replace(AT_16, turn_detection=ServerVad()).speech(best).final == "consistent"
+
+
+def test_s17_a_word_that_grows_leaves_no_fragment() -> None:
+    """ "world" that becomes "worldly" never makes a delta of "ly" (S17, sglang 26767)."""
+
+    def script(window: Window) -> str:
+        return "hello world" if window.seconds < 3.5 else "hello worldly goods of ours"
+
+    with talking(engine=FakeEngine(script)) as client:
+        client.say(6.0)
+        client.rest(1.0)
+        done = client.completed()
+
+    deltas = [event["delta"] for event in client.events if event["type"].endswith(".delta")]
+    assert len(deltas) > 1
+    assert all(delta.startswith(" ") for delta in deltas[1:])
+    assert {word for delta in deltas for word in delta.split()} <= {
+        "hello", "world", "worldly", "goods", "of", "ours",
+    }  # fmt: skip
+    assert "".join(deltas) == done["transcript"]

@@ -39,7 +39,7 @@ def test_a_delta_is_the_rest_of_the_text(sent: str, text: str, delta: str) -> No
         ("कर", "करे तो", " तो"),
     ],
 )
-def test_a_word_that_was_sent_is_never_continued(sent: str, text: str, delta: str) -> None:
+def test_s17_a_word_that_was_sent_is_never_continued(sent: str, text: str, delta: str) -> None:
     """No fragment "ly" for "world" that becomes "worldly" (client S17)."""
     assert growth(sent, text) == delta
 

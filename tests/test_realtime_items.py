@@ -337,7 +337,9 @@ def test_cleared_audio_is_in_no_item_and_blocks_none() -> None:
 
 
 @pytest.mark.parametrize("turns", [ServerVad(prefix_padding_ms=600), SemanticVad()])
-def test_items_share_no_audio_and_begin_within_the_session(turns: ServerVad | SemanticVad) -> None:
+def test_s2_items_share_no_audio_and_begin_within_the_session(
+    turns: ServerVad | SemanticVad,
+) -> None:
     """The padding ends where the item before does; so seconds never sum up to more (client S2)."""
     talk = Talk(turn_detection=turns)
     for number, (start, end) in enumerate([(0.1, 1.0), (1.2, 2.0), (9.0, 9.5)]):
@@ -394,7 +396,7 @@ def conversations(draw: st.DrawFn) -> list[tuple[str, str, bool]]:
 
 @given(conversations(), st.booleans())
 @settings(max_examples=200)
-def test_any_interleaving_of_two_items_reads_as_one_after_the_other(
+def test_s13_any_interleaving_of_two_items_reads_as_one_after_the_other(
     said: list[tuple[str, str, bool]], manual: bool
 ) -> None:
     """Append-only deltas, joined the transcript; none of b before the end of a (RQ3, RO1, S13)."""

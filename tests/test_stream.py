@@ -900,7 +900,7 @@ def timed(window: Window) -> Hypothesis:
     return Hypothesis(" ".join(texts), words, language="en", average_logprob=-0.2)
 
 
-def test_windows_stay_short_in_long_speech() -> None:
+def test_s18_windows_stay_short_in_long_speech() -> None:
     """In 60 minutes of speech no window is longer than soft bound, step and a second (REC-22).
 
     A step in minute 60 costs what it cost in minute 1 (QM-10), and what is kept does not grow.
@@ -970,7 +970,7 @@ def test_sound_without_text_costs_no_more_than_speech(answer: Hypothesis) -> Non
     ),
     hears=st.sampled_from(["words", "nothing"]),
 )
-def test_the_work_for_a_second_of_audio_is_bounded(
+def test_s18_the_work_for_a_second_of_audio_is_bounded(
     parts: list[tuple[float, float]], hears: str
 ) -> None:
     """However somebody pauses, the engine hears no more than a few seconds for each (REC-25)."""

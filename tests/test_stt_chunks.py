@@ -194,7 +194,7 @@ def test_a_commit_with_automatic_turns_ends_the_open_utterance() -> None:
         assert texts(said) == ["one two"]
 
 
-def test_commits_follow_each_other_without_loss() -> None:
+def test_s9_commits_follow_each_other_without_loss() -> None:
     """Audio after a commit belongs to the next chunk, also before the first is said (S9, S13)."""
     with held(only=Kind.FINAL) as (core, _, gate):
         session = core.session(auto_chunk=True)
@@ -212,7 +212,7 @@ def test_commits_follow_each_other_without_loss() -> None:
         assert len(set(finals)) == 3
 
 
-def test_a_committed_chunk_times_out() -> None:
+def test_s10_a_committed_chunk_times_out() -> None:
     """Nobody waits for ever: what is known is said (W8)."""
     with held(only=Kind.FINAL) as (core, _, _gate):
         session = core.session(auto_chunk=True, finalize_timeout=0.02)
@@ -489,7 +489,7 @@ def test_a_codecs_own_words_keep_their_place() -> None:
         ]
 
 
-def test_a_close_comes_after_everything_has_been_said() -> None:
+def test_s10_a_close_comes_after_everything_has_been_said() -> None:
     """Audio sent before it is heard to its end, then the connection closes normally (S9, S10)."""
     with held(only=Kind.FINAL) as (core, _, gate):
         session = core.session(auto_chunk=True)
@@ -520,6 +520,20 @@ def test_only_a_client_that_asks_for_it_hears_of_a_flush(wishes: Configure) -> N
         assert texts(said) == ["one two"]
         assert not any(reply.flushed for reply in transcripts(said))
         assert not any(map(is_flushed, said))
+
+
+def test_s10_a_close_does_not_wait_for_an_engine_that_hangs() -> None:
+    """What is known is said after the time for a final, and the connection closes (S10, W8)."""
+    with held(only=Kind.FINAL) as (core, _, _):
+        session = core.session(auto_chunk=True, finalize_timeout=0.05)
+        talk(session, speech(1.0))
+
+        session.handle(Close())
+        [final] = [r for r in replies(session, is_final) if is_final(r)]
+
+        assert isinstance(final, Transcript)
+        assert final.timed_out
+        assert session.outbox.get(WAIT) == Closing(1000)
 
 
 def test_a_close_with_nothing_open_is_immediate() -> None:

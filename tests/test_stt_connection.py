@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 
+import pytest
 from simple_websocket import ConnectionClosed
 
 from stt.errors import BadInput
@@ -76,7 +81,10 @@ class Tongue:
 
 
 class Nobody:
-    """An observer that remembers nothing."""
+    """An observer that remembers latencies alone."""
+
+    def __init__(self) -> None:
+        self.latencies: list[float] = []
 
     def connect(self, result: str) -> None:
         """A client tried to connect."""
@@ -86,6 +94,25 @@ class Nobody:
 
     def frames_dropped(self, why: str) -> None:
         """A message with audio could not be used."""
+
+    def final_said(self, latency: float) -> None:
+        """A final is sent."""
+        self.latencies.append(latency)
+
+
+def talked(core: Core, said: Transcript, observer: Nobody) -> Wire:
+    """The wire of a session that says this and nothing else."""
+    session = core.session(name="s")
+    wire = Wire("close")
+    session.outbox.put(said)
+    Connection(
+        wire,  # type: ignore[arg-type]
+        Tongue(),
+        session,
+        ConnectionOptions(),
+        observer,
+    ).serve()
+    return wire
 
 
 def served(core: Core, wire: Wire, **options: object) -> Wire:
@@ -123,7 +150,7 @@ def test_a_bad_message_ends_nothing() -> None:
         assert "one two" in wire.sent
 
 
-def test_an_idle_connection_closes_as_its_protocol_says() -> None:
+def test_s11_an_idle_connection_closes_as_its_protocol_says() -> None:
     """The code and the reason are the protocol's own (S11, DG12)."""
     with running() as core:
         wire = served(core, Wire(), idle_timeout=0.01, idle_close=(1011, "NET-0001"))
@@ -213,3 +240,45 @@ def test_a_client_that_has_ended_its_audio_is_not_idle() -> None:
         assert waits == [LAST_WAIT]
         assert "one two" in wire.sent
         assert wire.closed == (1000, "")
+
+
+def test_s5_the_latency_of_a_final_runs_until_it_is_sent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """From the arrival of its end; exported and logged, with the store's time in it (S5)."""
+    observer, before = Nobody(), []
+
+    class Store(Future[None]):
+        def result(self, timeout: float | None = None) -> None:
+            before.append(list(observer.latencies))
+
+    arrived = time.monotonic() - 7.0
+    said = Transcript("7", "one", is_final=True, session_id="s", arrived=arrived, stored=Store())
+
+    with caplog.at_level(logging.INFO, "stt.websocket"), running() as core:
+        wire = talked(core, said, observer)
+
+    assert before == [[]]
+    [latency] = observer.latencies
+    assert latency >= 7.0
+    assert f"utterance_end_latency={latency:.3f}" in caplog.text
+    assert "chunk_id=7" in caplog.text
+    assert wire.sent[0] == "one"
+
+
+@pytest.mark.parametrize(
+    ("said", "latencies"),
+    [
+        (Transcript("7", "one", is_final=True, session_id="s"), []),
+        (Transcript("7", "one", is_final=True, session_id="s", arrived=math.inf), [0.0]),
+        (Transcript("7", "one", is_final=True, session_id="other", arrived=0.0), []),
+    ],
+)
+def test_s7_a_latency_that_is_not_known_is_none(said: Transcript, latencies: list[float]) -> None:
+    """Absent without an end, never below 0, and counted by its own session alone (S7)."""
+    observer = Nobody()
+
+    with running() as core:
+        talked(core, said, observer)
+
+    assert observer.latencies == latencies

@@ -99,7 +99,7 @@ def shape(commands: list[Command]) -> list[object]:
     ]
 
 
-def test_no_command_overtakes_audio(ear: Ear, make: Callable[..., Intake]) -> None:
+def test_s9_no_command_overtakes_audio(ear: Ear, make: Callable[..., Intake]) -> None:
     """client-S9: each is done when all audio before it has been heard, and before any after it."""
     intake = make()
 
@@ -138,7 +138,7 @@ def test_all_audio_before_a_finalize_is_heard_before_it(
 
 
 @pytest.mark.parametrize("name", LIVE)
-def test_the_whole_stream_is_heard(name: str, ear: Ear, make: Callable[..., Intake]) -> None:
+def test_e10_the_whole_stream_is_heard(name: str, ear: Ear, make: Callable[..., Intake]) -> None:
     """client-E10, E12: float32 at 16 kHz, and no sample is lost when the client leaves."""
     pieces = live(LIVE[name], speech(1.0))
     intake = make(decoded_stream)
@@ -238,7 +238,7 @@ def test_a_command_that_fails_is_told_and_the_stream_goes_on(
 # Errors of the stream.
 
 
-def test_what_cannot_be_decoded_is_told_once_and_ends_the_session(
+def test_e11_what_cannot_be_decoded_is_told_once_and_ends_the_session(
     ear: Ear, make: Callable[..., Intake]
 ) -> None:
     """client-E11: one error that names the format, close 1003, then nothing more."""
@@ -307,7 +307,7 @@ def test_a_backlog_slows_the_reader_down(ear: Ear, make: Callable[..., Intake]) 
     ear.delay = 0.0
 
 
-def test_no_client_fills_the_memory(ear: Ear, make: Callable[..., Intake]) -> None:
+def test_e13_no_client_fills_the_memory(ear: Ear, make: Callable[..., Intake]) -> None:
     """client-E13: one that does not wait is ended, with bytes or with commands."""
     ear.delay = 1000.0
     for command in (AppendAudio(bytes(2**20)), SetChunk("1")):
@@ -350,7 +350,7 @@ def test_the_rest_is_heard_without_pace_when_the_client_has_left(
     assert intake.delay == 0.0
 
 
-def test_a_decoder_that_takes_long_holds_nobody_up(
+def test_e12_a_decoder_that_takes_long_holds_nobody_up(
     ear: Ear, make: Callable[..., Intake], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """close() waits a while for the tail, then leaves it out; the thread still ends."""
@@ -372,7 +372,7 @@ def test_a_decoder_that_takes_long_holds_nobody_up(
     assert ear.heard == []
 
 
-def test_a_thousand_clients_that_vanish_leave_no_thread(ear: Ear) -> None:
+def test_s12_a_thousand_clients_that_vanish_leave_no_thread(ear: Ear) -> None:
     """client-S12: whatever state their stream was in."""
     pieces = live(LIVE["webm"], speech(0.3))
     starts = [b"", b"\x1a", b"".join(pieces)[:100], b"".join(pieces), b"noise in place of audio"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import random
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +33,8 @@ from stt.replies import (
 from stt.speech.options import SpeechOptions
 from stt_job import QueueOptions
 from stt_session import Session
+from stt_timers import Timer
+from stt_track import Track
 from tests.service import (
     WAIT,
     Core,
@@ -741,7 +745,8 @@ def test_whole_text_of_several_utterances() -> None:
             "one two three four",
             "one two three four one two",
         ]
-        assert [reply.end for reply in ends] == pytest.approx([2.0, 4.0], abs=0.1)
+        assert [reply.end for reply in ends] == [reply.words[-1].end for reply in ends]
+        assert [reply.end for reply in ends] == pytest.approx([2.0, 3.7], abs=0.1)
         assert [reply.is_final for reply in said] == [False] * (len(said) - 1) + [True]
         assert said[-1].committed == ends[-1].committed
         for before, after in pairwise(said):
@@ -817,7 +822,7 @@ def test_other_sample_rates(rate: int) -> None:
         assert session.usage().received_s == pytest.approx(2.0, abs=0.02)
 
 
-def test_a_final_carries_the_usage() -> None:
+def test_s2_a_final_carries_the_usage() -> None:
     """Cumulative seconds of audio and of speech (M9, client-S2)."""
     with running() as core:
         session = core.session()
@@ -1086,7 +1091,7 @@ def test_audio_that_comes_while_a_stall_is_dealt_with_is_not_cut(
         ended = transcripts(replies(session, is_speech_final))[-1]
 
         assert lock.call is None
-        assert ended.end == pytest.approx(0.9, abs=0.1)
+        assert (ended.committed, ended.end) == ("one", ended.words[-1].end)
 
 
 def test_a_stalled_minted_chunk_gets_its_final() -> None:
@@ -1367,3 +1372,88 @@ def test_the_queue_is_told_how_a_window_will_be() -> None:
     assert final.utterance == interim.utterance == ("1", 0)
     assert final.group == interim.group
     assert final.group is not None
+
+
+def test_s3_refused_audio_is_not_counted() -> None:
+    """Only what was accepted is: not what came while the service stops, or too late (S3)."""
+    with running() as core:
+        session = core.session()
+        talk(session, speech(1.0), "1")
+        session.handle(Finalize())
+        final(session)
+        with pytest.raises(ChunkFinalized):
+            talk(session, speech(1.0))
+        late = session.usage()
+
+        session.finish_all()
+        with pytest.raises(NotReady):
+            talk(session, speech(1.0), "2")
+
+        assert late.received_s == session.usage().received_s == core.facts.heard == 1.0
+
+
+def test_s13_sessions_never_mint_the_same_id() -> None:
+    """Not in the same millisecond either: one text would take the other's place (S13)."""
+    with running() as core:
+        sessions = [core.session(auto_chunk=True) for _ in range(30)]
+        for session in sessions:
+            talk(session, speech(0.5), piece=0.5)
+            session.handle(Finalize())
+
+        ids = {final(session).chunk_id for session in sessions}
+
+        assert len(ids) == 30
+        assert len(stored(core)) == 30
+
+
+def test_s15_a_reconnect_begins_at_0() -> None:
+    """Under the same name: its clock, its usage and its latencies know nothing before (S15)."""
+    with running() as core:
+        ends = []
+        for seconds in (3.0, 1.0):
+            session = core.session(name="again", auto_chunk=True)
+            connected = time.monotonic()
+            talk(session, speech(seconds))
+            session.handle(Finalize())
+            said = final(session)
+            assert said.start is not None
+            assert said.start < 0.1
+            assert said.arrived is not None
+            assert said.arrived >= connected
+            assert said.usage is not None
+            ends.append((said.end, said.usage.received_s))
+            core.manager.leave(session)
+
+        assert ends == [(3.0, 3.0), (1.0, 1.0)]
+
+
+def test_s19_the_state_of_a_turn_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a hundred turns nothing of any is kept: timers, chunks, arrivals (S19, S6)."""
+    made: list[Track] = []
+
+    def make(*args: Any, **options: Any) -> Track:
+        made.append(Track(*args, **options))
+        return made[-1]
+
+    monkeypatch.setattr("stt_session.Track", make)
+    with running() as core:
+        timers: list[tuple[float, Timer]] = []
+        after = core.timers.after
+
+        def noted(seconds: float, call: Callable[[], object]) -> Timer:
+            timers.append((seconds, after(seconds, call)))
+            return timers[-1][1]
+
+        monkeypatch.setattr(core.timers, "after", noted)
+        session = core.session(auto_chunk=True, vad_events=True)
+        for _ in range(100):
+            talk(session, np.concatenate([speech(0.5), silence(0.9)]), piece=0.1)
+            final(session)
+
+        [track] = made
+        assert track.chunks == []
+        due = [timer for wait, timer in timers if wait == session.options.finalize_timeout]
+        assert len(due) == 100
+        assert all(timer.cancelled for timer in due)
+        assert len(track.timeline) < 30
+        assert track.pausing is None

@@ -133,21 +133,23 @@ def test_finals_are_kept_in_bounds(room: Room) -> None:
     assert room.voice.has_final(str(FINALS_KEPT))
 
 
-def test_latency_counts_from_the_arrival_of_the_utterances_end(room: Room) -> None:
-    """The time a user felt: since the audio of the end was there (B34)."""
+def test_s7_latency_counts_from_the_arrival_of_the_utterances_end(room: Room) -> None:
+    """The time a user felt (B34, S5): since its end was there; without a usable end none (S7)."""
     room.track = Track("7", SpeechOptions(), AudioFormat())
-    room.track.feed(pcm(speech(1.0)), time.monotonic() - 5)
-    room.track.feed(pcm(speech(1.0)), time.monotonic())
+    now = time.monotonic()
+    long_ago = now - 5
+    room.track.feed(pcm(speech(1.0)), long_ago)
+    room.track.feed(pcm(speech(1.0)), now)
 
     early = room.says(Transcript("7", "one", speech_final=True), Final(0, "one", 0.0, 0.9))
     fresh = room.says(Transcript("7", "one", speech_final=True), Final(1, "one", 0.0, 1.5))
-    unknown = room.says(Transcript("7", "one", speech_final=True), Final(2, "one", 0.0, 9.0))
+    unheard = room.says(Transcript("7", "one", speech_final=True), Final(2, "", 1.6, 1.7))
+    unknown = room.says(Transcript("7", "one", speech_final=True), Final(3, "one", 0.0, 9.0))
 
-    assert early.latency_s is not None
-    assert fresh.latency_s is not None
-    assert early.latency_s >= 5 > fresh.latency_s >= 0
-    assert unknown.latency_s is None
-    assert room.facts.latencies == [early.latency_s, fresh.latency_s]
+    assert early.arrived == long_ago
+    assert fresh.arrived == now
+    assert unknown.arrived is None
+    assert unheard.arrived is None
 
 
 def test_after_the_end_nothing_is_sent_and_nobody_minds(room: Room) -> None:

@@ -12,6 +12,7 @@ from stt.errors import BadInput, UnsupportedAudio
 from stt.events import FinalChoice, Task
 from stt.ids import DEFAULT_TENANT, checked_hint, checked_id, shortened
 from stt.protocols.native import NativeOptions, WordsChoice
+from stt.protocols.native_tuning import Tuning, read_tuning
 
 RATES = range(8000, 48_001)  # Hz (native W27)
 MAX_CHANNELS = 8  # runtime RT-61
@@ -43,6 +44,7 @@ class NativeQuery:
     prompt: str | None = None
     hotwords: str | None = None
     final: FinalChoice | None = None
+    tuning: Tuning = field(default_factory=Tuning)
 
     @property
     def contained(self) -> bool:
@@ -79,6 +81,7 @@ def read_query(query: Mapping[str, str], languages: frozenset[str]) -> NativeQue
         prompt=_hint(query, "prompt"),
         hotwords=_hint(query, "hotwords"),
         final=_final(query.get("final")),
+        tuning=read_tuning(query),
     )
 
 

@@ -155,4 +155,4 @@ def unknown(chunk_id: str) -> Transcript:
 
 def repeated(final: Transcript) -> Transcript:
     """The final said again, for a second finalize (native W7)."""
-    return replace(final, usage=None, stored=None, seq=0)
+    return replace(final, usage=None, stored=None, arrived=None, seq=0)

@@ -182,12 +182,14 @@ class Utterance:
         language = hypothesis.language or self.language
         spans = [span for span in loops(whole, hypothesis.language) if span[0] >= fixed]
         text = without(whole, spans)
+        words = self._words(hypothesis, text)
+        spoken = words[-1].end if words else None
         self.outcome = Final(
             utterance=self.number,
             text=text,
             start=self.start / SAMPLE_RATE,
-            end=self.end / SAMPLE_RATE,
-            words=self._words(hypothesis, text),
+            end=self.end / SAMPLE_RATE if spoken is None else spoken,
+            words=words,
             language=language,
             language_probability=hypothesis.language_probability,
             average_logprob=hypothesis.average_logprob,

@@ -54,7 +54,7 @@ def test_a_container_gives_the_text_of_its_samples(service: Hark, name: str) -> 
     assert final["usage"]["received_s"] == pytest.approx(4.5, abs=0.1)
 
 
-def test_channels_and_rates_are_heard(service: Hark) -> None:
+def test_e12_channels_and_rates_are_heard(service: Hark) -> None:
     """client-E12, BR1: two channels of mu-law at 11025 Hz, of which one speaks."""
     at = np.arange(4 * 11_025) / 11_025
     loud = np.interp(at, np.arange(len(SPOKEN)) / 16_000, SPOKEN)
@@ -71,7 +71,7 @@ def test_channels_and_rates_are_heard(service: Hark) -> None:
     assert final["usage"]["received_s"] == pytest.approx(4.0, abs=0.01)
 
 
-def test_what_cannot_be_decoded_ends_only_its_session(service: Hark) -> None:
+def test_e11_what_cannot_be_decoded_ends_only_its_session(service: Hark) -> None:
     """client-E11: one error that names the format, close 1003; others go on."""
     with service.connect() as other, service.connect("?encoding=webm") as stream:
         stream.send(type="set_chunk", chunk_id="1")
@@ -118,7 +118,7 @@ def test_audio_that_is_not_served_is_refused_by_name(service: Hark, query: str, 
     assert stream.close_code == 1003
 
 
-def test_clients_that_vanish_leave_nothing(service: Hark) -> None:
+def test_s12_clients_that_vanish_leave_nothing(service: Hark) -> None:
     """client-S12: in mid-stream, again and again; the service serves as before."""
     start = b"".join(live(LIVE["webm"], speech(0.5)))[:-100]
     for _ in range(30):

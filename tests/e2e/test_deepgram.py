@@ -235,7 +235,7 @@ def test_a_container_that_never_came_ends_well(service: Hark) -> None:
     assert client.closed == (1000, "")
 
 
-def test_every_finalize_is_answered(service: Hark) -> None:
+def test_s9_every_finalize_is_answered(service: Hark) -> None:
     """DG7, DG14, DG15, S9: with the final of the open utterance, or with no text, in order."""
     with Listen(service) as client:
         client.send("Finalize")
@@ -268,7 +268,7 @@ def test_keep_alive_has_no_answer(service: Hark) -> None:
         assert [event["type"] for event in client.to_the_end()] == ["Metadata"]
 
 
-def test_an_idle_stream_is_closed(service: Hark) -> None:
+def test_s11_an_idle_stream_is_closed(service: Hark) -> None:
     """S11, DG12: nothing for 10 s closes with 1011 NET-0001; a KeepAlive has put it off."""
     with Listen(service) as client:
         begun = time.monotonic()
@@ -285,7 +285,7 @@ def test_an_idle_stream_is_closed(service: Hark) -> None:
 
 
 @pytest.mark.parametrize("frame", [b"", '{"type":"CloseStream"}'])
-def test_both_ends_of_a_stream(service: Hark, frame: bytes | str) -> None:
+def test_s10_both_ends_of_a_stream(service: Hark, frame: bytes | str) -> None:
     """DG5, DG8, S10: finals, Metadata and the close; what follows the end counts for nothing."""
     with Listen(service) as client:
         client.audio(voice(1))

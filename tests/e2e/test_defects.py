@@ -395,7 +395,11 @@ def test_latency_is_measured(service: Hark) -> None:
     with service.connect("?session_id=b34") as stream:
         spoken(stream, "77", voice(1))
     text = service.ask("GET", "/metrics").body.decode()
-    for name in ("hark_queue_wait_seconds", "hark_decode_seconds", "hark_final_latency_seconds"):
+    for name in (
+        "hark_queue_wait_seconds",
+        "hark_decode_seconds",
+        "hark_utterance_end_latency_seconds",
+    ):
         counts = re.findall(rf"^{name}_bucket{{.*?}} (\S+)$", text, re.MULTILINE)
         assert counts, name
         assert float(counts[-1]) >= 1, name

@@ -81,7 +81,7 @@ def test_a_page_of_another_site_is_kept_out(server: Served, path: str) -> None:
         assert peer.answer.status == 101
 
 
-def test_an_expired_secret_is_refused_and_a_running_session_lives_on(server: Served) -> None:
+def test_s14_an_expired_secret_is_refused_and_a_running_session_lives_on(server: Served) -> None:
     """Expired at connect: 401. What was begun with it goes on (client S14, CS1)."""
     secret, _ = server.ask("POST", "/secret").json
     browser = offered(f"realtime, openai-insecure-api-key.{secret}")

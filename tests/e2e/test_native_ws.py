@@ -424,7 +424,7 @@ def test_a_full_queue_is_told(slow: Hark) -> None:
         assert streams[error["chunk_id"]].events[0]["session_id"] == error["session_id"]
 
 
-def test_an_idle_session_is_closed(slow: Hark) -> None:
+def test_s11_an_idle_session_is_closed(slow: Hark) -> None:
     """W18: protocol pongs do not count; `idle_timeout`, the usage, close 1000."""
     with slow.connect() as stream:
         begun = time.monotonic()
@@ -676,9 +676,21 @@ def test_voice_activity_is_told_where_asked(service: Hark) -> None:
         ("hotwords=" + "x" * 1001, "bad_request", 1008),
         ("final=worst", "bad_request", 1008),
         ("words=all", "bad_request", 1008),
+        ("model=", "bad_request", 1008),
+        ("domain=OPERA", "bad_request", 1008),
+        ("epd_time=0", "bad_request", 1008),
+        ("noise_threshold=2", "bad_request", 1008),
+        ("active_threshold=loud", "bad_request", 1008),
+        ("use_punctuation=perhaps", "bad_request", 1008),
+        ("use_itn=0", "bad_request", 1008),
+        ("use_disfluency_filter=1", "bad_request", 1008),
+        ("use_profanity_filter=1", "bad_request", 1008),
+        ("keywords=" + ",".join(["x"] * 101), "bad_request", 1008),
     ],
 )
-def test_a_bad_query_is_refused_by_name(service: Hark, query: str, code: str, close: int) -> None:
+def test_s1_a_bad_query_is_refused_by_name(
+    service: Hark, query: str, code: str, close: int
+) -> None:
     """W27, client-S1: the first frame is an error that names the parameter, then the close."""
     with service.connect(f"?{query}") as stream:
         error = stream.greeting

@@ -297,7 +297,7 @@ def g711(data: bytes, encoding: str) -> bytes:
     return order[np.searchsorted(edges, samples)].astype(np.uint8).tobytes()
 
 
-def test_half_a_sample_waits_for_the_next_append(service: Hark) -> None:
+def test_s16_half_a_sample_waits_for_the_next_append(service: Hark) -> None:
     """However the audio is cut (client RE6, S16)."""
     with Client(service) as client:
         client.configure(format=AT_16)
@@ -536,7 +536,7 @@ def test_a_session_that_lasted_long_enough_ends_with_its_text(
     assert (end, client.close_code) == (None, 1001)
 
 
-def test_a_silent_client_is_closed_with_1001(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_s11_a_silent_client_is_closed_with_1001(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Without an `error`: it did nothing wrong, and may connect again (client S11, RQ1, RE9)."""
     settings = FAST | {"STT_WS_IDLE_TIMEOUT_S": "1"}
     with (
