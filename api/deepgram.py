@@ -25,7 +25,6 @@ from stt.protocols.deepgram_query import (
     read_query,
 )
 from stt.protocols.deepgram_shapes import (
-    JSON,
     MODEL,
     MODEL_UUID,
     alternative,
@@ -36,6 +35,7 @@ from stt.protocols.deepgram_shapes import (
     metadata,
     ms,
 )
+from stt.protocols.wire import JSON
 from stt.replies import Transcription
 
 PATH = "/v1/listen"

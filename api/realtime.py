@@ -6,21 +6,20 @@ of its sessions, from a server that keeps the key.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from flask import Blueprint, Response, jsonify, request
 
 from stt.auth import Principal, Whom
+from stt.errors import BadJSON
 from stt.ids import DEFAULT_TENANT
 from stt.protocols import realtime_shapes as shapes
 from stt.protocols.realtime_errors import InvalidPayload
 from stt.protocols.realtime_fields import Place
 from stt.protocols.realtime_session import Config, Transcription
 from stt.protocols.realtime_update import Rules, updated
-
-JSON = dict[str, Any]
+from stt.protocols.wire import JSON, json_object
 
 USUAL_SECONDS = 600
 SECONDS = (10, 7200)
@@ -78,12 +77,9 @@ def _body() -> Place:
     """The JSON object of the request; none at all is an empty one. Raises InvalidPayload."""
     data = request.get_data(parse_form_data=False).strip()
     try:
-        body = json.loads(data) if data else {}
-    except (ValueError, RecursionError):
-        raise InvalidPayload("the body must be JSON") from None
-    if not isinstance(body, dict):
-        raise InvalidPayload(f"the body must be an object, got a {type(body).__name__}")
-    return Place("", body)
+        return Place("", json_object(data or b"{}", "the body"))
+    except BadJSON as error:
+        raise InvalidPayload(error.message) from None
 
 
 def _config(session: Place | None, rules: Rules) -> Config:

@@ -10,12 +10,13 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from stt.errors import BadJSON
 from stt.ids import MAX_HINT, shortened
 from stt.protocols.base import AppendAudio, AudioFormat, Close, Command, Configure, Flush, Say
 from stt.protocols.deepgram_query import cleaned, hotwords
 from stt.protocols.deepgram_results import Ending, SchemaError, Told, Wanted, Writer
+from stt.protocols.wire import JSON, json_object
 from stt.replies import Note, Reply
 from stt.speech.options import SpeechOptions
 
@@ -52,7 +53,10 @@ class DeepgramProtocol:
         return (AppendAudio(message),)
 
     def _control(self, message: str) -> Sequence[Command]:
-        fields = _parsed(message)
+        try:
+            fields = json_object(message, "a text frame")
+        except BadJSON as error:
+            raise SchemaError(error.message, message) from None
         match fields.get("type"):
             case "KeepAlive":
                 return ()
@@ -68,7 +72,7 @@ class DeepgramProtocol:
         self._over = True
         return (Say(Note(Ending(self._digest.hexdigest()))), Close())
 
-    def _configure(self, fields: dict[str, Any], message: str) -> Sequence[Command]:
+    def _configure(self, fields: JSON, message: str) -> Sequence[Command]:
         """Other key terms from the next utterance on; formatting features change nothing (DG9)."""
         terms, features = fields.get("keyterms"), fields.get("features")
         if not (terms is None or _are(terms, str)):
@@ -76,7 +80,7 @@ class DeepgramProtocol:
         named = features is None or isinstance(features, dict)
         if not (named and _are(list((features or {}).values()), bool)):
             raise SchemaError("features must be an object of true and false", message)
-        success: dict[str, Any] = {"type": "ConfigureSuccess", "request_id": self._request_id}
+        success: JSON = {"type": "ConfigureSuccess", "request_id": self._request_id}
         if terms is None:
             return (Say(Note(Told(success))),)
         keyterms = cleaned(terms)
@@ -89,7 +93,7 @@ class DeepgramProtocol:
             Say(Note(Told(success | {"keyterms": list(keyterms)}))),
         )
 
-    def _too_many(self) -> dict[str, Any]:
+    def _too_many(self) -> JSON:
         return {
             "type": "ConfigureFailure",
             "request_id": self._request_id,
@@ -102,21 +106,6 @@ class DeepgramProtocol:
     def encode(self, reply: Reply) -> Sequence[str]:
         """The messages for a reply; none where this protocol does not say it."""
         return [json.dumps(shape, ensure_ascii=False) for shape in self._writer.shapes(reply)]
-
-
-def _parsed(message: str) -> dict[str, Any]:
-    """The JSON object in a text frame; deep nesting and endless integers included (RT-25)."""
-    try:
-        fields = json.loads(message)
-    except (ValueError, RecursionError) as error:
-        raise SchemaError(
-            f"a text frame must be a JSON object: {shortened(str(error))}", message
-        ) from None
-    if not isinstance(fields, dict):
-        raise SchemaError(
-            f"a text frame must be a JSON object, got a {type(fields).__name__}", message
-        )
-    return fields
 
 
 def _are(values: object, kind: type) -> bool:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stt.errors import BadInput, NotReady, RateLimited
-from stt.protocols.deepgram_shapes import JSON, MODEL, MODEL_UUID, alternative, metadata, ms
+from stt.protocols.deepgram_shapes import MODEL, MODEL_UUID, alternative, metadata, ms
+from stt.protocols.wire import JSON
 from stt.replies import Flushed, Note, Problem, Reply, Silence, Speech, Transcript, Usage
 
 CHANNEL = [0, 1]  # the first of one: several are mixed down

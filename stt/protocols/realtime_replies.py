@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import Any
 
 from stt.errors import BadInput, IdleTimeout, InvalidState, NotReady, RateLimited
 from stt.protocols import realtime_shapes as shapes
@@ -15,6 +14,7 @@ from stt.protocols.realtime_commands import Asked, Cleared, Updated
 from stt.protocols.realtime_errors import EventError
 from stt.protocols.realtime_items import Items
 from stt.protocols.realtime_session import Config
+from stt.protocols.wire import JSON
 from stt.replies import (
     ChunkOpened,
     Committed,
@@ -25,8 +25,6 @@ from stt.replies import (
     Speech,
     Transcript,
 )
-
-JSON = dict[str, Any]
 
 UNSAID = (IdleTimeout, NotReady, RateLimited)
 """What happens to clients that do nothing wrong: many stop for good at any `error` (RQ1).

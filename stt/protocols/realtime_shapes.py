@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Any
 
 from stt.protocols.realtime_session import (
     Config,
@@ -18,8 +17,7 @@ from stt.protocols.realtime_session import (
     TurnDetection,
 )
 from stt.protocols.realtime_update import BETA_TYPES, LOGPROBS
-
-JSON = dict[str, Any]
+from stt.protocols.wire import JSON
 
 OBJECT = "realtime.transcription_session"
 _BETA_NAMES = {encoding: name for name, encoding in BETA_TYPES.items()}
