@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from stt.audio.pcm import PcmDecoder
 from stt.errors import InvalidState
-from stt.events import Event, Request, SpeechEnded, SpeechStarted
+from stt.events import Event, Request
 from stt.protocols.base import AudioFormat
 from stt.speech.chunk import Chunk
 from stt.speech.options import SpeechOptions
@@ -234,9 +234,9 @@ class Track:
             chunk.last = self._newest if ends else None
             self._open = None if ends else chunk
 
-    def heard_boundary(self, event: SpeechStarted | SpeechEnded) -> None:
+    def heard_boundary(self, at: float) -> None:
         """Speech began or ended: silence counts anew from here."""
-        self._quiet_from = event.start if isinstance(event, SpeechStarted) else event.end
+        self._quiet_from = at
         self._quiet_told = False
 
     def falls_silent(self) -> bool:
