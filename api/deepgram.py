@@ -17,10 +17,10 @@ from api.files.room import Files
 from api.files.wish import Wish
 from stt.errors import BadInput, UnsupportedAudio
 from stt.events import Final, Word
+from stt.ids import as_hint
 from stt.protocols.deepgram_query import (
     MULTILINGUAL,
     DeepgramQuery,
-    hotwords,
     known_language,
     read_query,
 )
@@ -121,7 +121,7 @@ def _wish(query: DeepgramQuery, languages: frozenset[str]) -> Wish:
         response_format="verbose_json",
         granularities=("word",),
         language=None if query.detects else known_language(query, languages),
-        hotwords=hotwords(query.keyterms),
+        hotwords=as_hint(query.keyterms),
         encoding=query.encoding,
         sample_rate=query.sample_rate,
         channels=query.channels,

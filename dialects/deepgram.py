@@ -7,12 +7,12 @@ from dataclasses import replace
 from dialects.base import Accepted, Asked, DoorOptions, Refusal
 from stt.audio.stream import decoded_stream
 from stt.errors import NotReady, STTError
+from stt.ids import as_hint
 from stt.protocols.base import AudioFormat, Close
 from stt.protocols.deepgram import DeepgramProtocol, Effective
 from stt.protocols.deepgram_query import (
     MULTILINGUAL,
     DeepgramQuery,
-    hotwords,
     known_language,
     read_query,
 )
@@ -79,7 +79,7 @@ class DeepgramDialect:
             language=None
             if query.detects
             else known_language(query, asked.abilities.languages) or defaults.speech.language,
-            hotwords=hotwords(query.keyterms) or defaults.speech.hotwords,
+            hotwords=as_hint(query.keyterms) or defaults.speech.hotwords,
             interims=query.interim_results,
             word_times=True,
             interim_words=query.interim_results,

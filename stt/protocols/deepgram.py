@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from stt.errors import BadJSON
-from stt.ids import MAX_HINT, shortened
+from stt.ids import MAX_HINT, as_hint, shortened
 from stt.protocols.base import AppendAudio, AudioFormat, Close, Command, Configure, Flush, Say
-from stt.protocols.deepgram_query import cleaned, hotwords
+from stt.protocols.deepgram_query import cleaned
 from stt.protocols.deepgram_results import Ending, SchemaError, Told, Wanted, Writer
 from stt.protocols.wire import JSON, json_object
 from stt.replies import Note, Reply
@@ -84,9 +84,9 @@ class DeepgramProtocol:
         if terms is None:
             return (Say(Note(Told(success))),)
         keyterms = cleaned(terms)
-        if len(hotwords(keyterms)) > MAX_HINT:
+        if len(as_hint(keyterms)) > MAX_HINT:
             return (Say(Note(Told(self._too_many()))),)
-        speech = replace(self._effective.speech, hotwords=hotwords(keyterms))
+        speech = replace(self._effective.speech, hotwords=as_hint(keyterms))
         self._effective = replace(self._effective, speech=speech)
         return (
             Configure(speech, audio=self._effective.audio),

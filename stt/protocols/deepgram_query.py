@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stt.errors import BadInput
-from stt.ids import MAX_HINT, shortened
+from stt.ids import fitting, shortened
 
 RAW = ("linear16", "linear32", "mulaw", "alaw")
 """Encodings of bare samples."""
@@ -97,25 +97,10 @@ def known_language(query: DeepgramQuery, languages: frozenset[str]) -> str | Non
     return next((known for known in (name, code) if known in languages), None)
 
 
-def hotwords(keyterms: Iterable[str]) -> str:
-    """Key terms as one hint for the model."""
-    return ", ".join(keyterms)
-
-
 def cleaned(terms: Iterable[str]) -> tuple[str, ...]:
     """Key terms without what is no text; a term that comes twice counts once."""
     printable = ("".join(c if c.isprintable() else " " for c in term) for term in terms)
     return tuple(dict.fromkeys(filter(None, (" ".join(term.split()) for term in printable))))
-
-
-def fitting(terms: tuple[str, ...]) -> tuple[str, ...]:
-    """As many key terms, from the first on, as a hint may hold."""
-    kept: list[str] = []
-    for term in terms:
-        if len(hotwords([*kept, term])) > MAX_HINT:
-            break
-        kept.append(term)
-    return tuple(kept)
 
 
 def _first(query: dict[str, list[str]], name: str) -> str:
