@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stt.errors import BadInput
+from stt.events import RATES
 from stt.ids import MAX_HINT, as_hint
 from stt.protocols.deepgram_query import (
     CONTAINED,
     ENDPOINT_FLOOR,
-    RATES,
     RAW,
     DeepgramQuery,
     known_language,

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stt.errors import BadInput
+from stt.events import MAX_CHANNELS, RATES
 from stt.ids import fitting, shortened
 
 RAW = ("linear16", "linear32", "mulaw", "alaw")
@@ -19,8 +20,6 @@ CONTAINED = (
     "flac", "opus", "ogg-opus", "ogg", "webm", "webm-opus", "mp3", "mp4", "m4a", "aac", "wav",
 )  # fmt: skip
 """Encodings that come in a container, which its own first bytes tell (DG3)."""
-RATES = range(8_000, 48_001)  # Hz (native W27)
-MAX_CHANNELS = 8  # runtime RT-61
 TELEPHONE = ("mulaw", "alaw")  # 8 kHz, where a query does not say
 
 ENDPOINT_FLOOR = 0.3
