@@ -8,8 +8,8 @@ from dialects.base import Accepted, Asked, DoorOptions, Refusal
 from stt.audio.stream import decoded_stream
 from stt.errors import NotReady, STTError
 from stt.ids import as_hint
-from stt.protocols.base import AudioFormat, Close
-from stt.protocols.deepgram import DeepgramProtocol, Effective
+from stt.protocols.base import AudioFormat, Close, Configure
+from stt.protocols.deepgram import DeepgramProtocol
 from stt.protocols.deepgram_query import (
     MULTILINGUAL,
     DeepgramQuery,
@@ -55,7 +55,7 @@ class DeepgramDialect:
         return Accepted(
             asked.tenant,
             session,
-            lambda _: DeepgramProtocol(wanted, Effective(session.speech, audio)),
+            lambda _: DeepgramProtocol(wanted, Configure(session.speech, audio=audio)),
             connection=replace(self._options.connection, idle_timeout=IDLE, idle_close=IDLE_CLOSE),
             listener=self._intake if query.encoding is None else None,
             headers={"dg-request-id": asked.request_id},

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stt.errors import BadInput, EngineError, NotReady, QueueFull, RateLimited
 from stt.events import Word
 from stt.protocols.base import AppendAudio, AudioFormat, Close, Configure, Flush, Say
-from stt.protocols.deepgram import DeepgramProtocol, Effective
+from stt.protocols.deepgram import DeepgramProtocol
 from stt.protocols.deepgram_results import Ending, SchemaError, Wanted
 from stt.replies import (
     ChunkOpened,
@@ -52,7 +52,7 @@ KEEP = {"type": "KeepAlive"}
 
 def protocol(wanted: Wanted = ALL) -> DeepgramProtocol:
     """A codec."""
-    return DeepgramProtocol(wanted, Effective(SPEECH, AUDIO))
+    return DeepgramProtocol(wanted, Configure(SPEECH, audio=AUDIO))
 
 
 def told(codec: DeepgramProtocol, *replies: Reply) -> list[JSON]:

@@ -9,32 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from stt.errors import BadJSON
 from stt.ids import MAX_HINT, as_hint, shortened
-from stt.protocols.base import AppendAudio, AudioFormat, Close, Command, Configure, Flush, Say
+from stt.protocols.base import AppendAudio, Close, Command, Configure, Flush, Say
 from stt.protocols.deepgram_query import cleaned
 from stt.protocols.deepgram_results import Ending, SchemaError, Told, Wanted, Writer
 from stt.protocols.wire import JSON, json_object
 from stt.replies import Note, Reply
-from stt.speech.options import SpeechOptions
-
-
-@dataclass(frozen=True, slots=True)
-class Effective:
-    """What the session was opened with, which a Configure changes in part."""
-
-    speech: SpeechOptions
-    audio: AudioFormat
 
 
 class DeepgramProtocol:
     """The codec of one connection."""
 
-    def __init__(self, wanted: Wanted, effective: Effective) -> None:
+    def __init__(self, wanted: Wanted, opened: Configure) -> None:
+        """``opened``: what the session was opened with, which a Configure changes in part."""
         self._request_id = wanted.request_id
-        self._effective = effective  # the reader's, like the two below
+        self._wishes = opened  # the reader's, like the two below
         self._digest = hashlib.sha256()
         self._over = False
         self._writer = Writer(wanted)
@@ -86,12 +78,9 @@ class DeepgramProtocol:
         keyterms = cleaned(terms)
         if len(as_hint(keyterms)) > MAX_HINT:
             return (Say(Note(Told(self._too_many()))),)
-        speech = replace(self._effective.speech, hotwords=as_hint(keyterms))
-        self._effective = replace(self._effective, speech=speech)
-        return (
-            Configure(speech, audio=self._effective.audio),
-            Say(Note(Told(success | {"keyterms": list(keyterms)}))),
-        )
+        speech = replace(self._wishes.speech, hotwords=as_hint(keyterms))
+        self._wishes = replace(self._wishes, speech=speech)
+        return (self._wishes, Say(Note(Told(success | {"keyterms": list(keyterms)}))))
 
     def _too_many(self) -> JSON:
         return {
