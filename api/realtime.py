@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from flask import Blueprint, Response, jsonify, request
 
-from stt.auth import Principal, Whom
+from stt.auth import SECRET_SECONDS, Principal, Whom
 from stt.errors import BadJSON
 from stt.ids import DEFAULT_TENANT
 from stt.protocols import realtime_shapes as shapes
@@ -21,9 +21,7 @@ from stt.protocols.realtime_session import Config, Transcription
 from stt.protocols.realtime_update import Rules, updated
 from stt.protocols.wire import JSON, json_object
 
-USUAL_SECONDS = 600
-SECONDS = (10, 7200)
-"""What `expires_after` may say (CS1)."""
+USUAL_SECONDS = 600  # where `expires_after` says nothing (CS1)
 
 
 class Issuer(Protocol):
@@ -96,4 +94,4 @@ def _seconds(place: Place) -> int:
     anchor, seconds = after.find("anchor"), after.find("seconds")
     if anchor is not None and not anchor.is_null():
         anchor.choice(("created_at",))
-    return USUAL_SECONDS if seconds is None or seconds.is_null() else seconds.whole(*SECONDS)
+    return USUAL_SECONDS if seconds is None or seconds.is_null() else seconds.whole(*SECRET_SECONDS)
