@@ -169,7 +169,7 @@ def _loaded(settings: Settings, engine: Engine | None) -> Engine:
 def _open_gate(
     app: Flask, settings: Settings, service: Service, metrics: Metrics, auth: Authenticator
 ) -> None:
-    """What every request and every WebSocket passes."""
+    """What every request passes."""
     gate.install_gate(
         app,
         allowed_origins=settings.allowed_origins,
@@ -183,7 +183,6 @@ def _open_gate(
         shapes={deepgram.PATH: deepgram.shape},
     )
     access.count_refusals(app, metrics.connect)
-    stt_websocket.install(app, socket_options(settings))
 
 
 def _files(settings: Settings, service: Service) -> Files:
@@ -206,8 +205,9 @@ def _open_doors(app: Flask, settings: Settings, service: Service, metrics: Metri
     """Register every door, behind the gate."""
     auth = Authenticator(settings.api_keys, clock=time.monotonic)
     sources = Sources(ttl=settings.session_ttl_s, clock=time.monotonic)
-    _open_gate(app, settings, service, metrics, auth)
     options = door_options(settings)
+    _open_gate(app, settings, service, metrics, auth)
+    stt_websocket.install(app, socket_options(settings), in_flight=options.in_flight)
     files = _files(settings, service)
     began = int(time.time())
 

@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 # Before anything imports numpy: the engine brings its own threads (recognition REC-75)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# The voice detector's runtime sends events of each model to its maker, unless told so in time
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from gunicorn_worker import HarkWorker
 from stt.errors import SettingError

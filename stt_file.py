@@ -1,20 +1,24 @@
 """A file on its way: decoded as it goes, one utterance at a time, text as soon as it is known.
 
 Driven by the thread of the request that brought it: iterating decodes, waits and yields. No thread
-and no lock of its own: the stream is touched by that thread alone, and a worker gets its window and
-leaves an answer. So two hours need no more memory than two utterances, and a file whose client has
-gone costs at most the window that is with the engine.
+and no lock of its own: the stream is touched by that thread alone, a worker gets its window and
+leaves an answer, and whoever stops the service leaves an error. So two hours need no more memory
+than two utterances, and a file whose client has gone costs at most the window that is with the
+engine.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError
 from concurrent.futures import wait as wait_for
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
+from stt.errors import STTError
 from stt.events import (
     SAMPLE_RATE,
     Final,
@@ -92,7 +96,7 @@ class Hearing:
     Yields each utterance's Final in order, and None whenever nothing came for ``beat`` seconds, so
     that whoever iterates can look after its client. Raises what the blocks raise, QueueFull or
     NotReady before the first utterance was queued, and EngineError or Dropped when one failed: part
-    of the text would be missing.
+    of the text would be missing. So it would be with what `interrupt` is given.
 
     Args:
         blocks: (n,) float32 samples, decoded when they are asked for.
@@ -102,6 +106,7 @@ class Hearing:
         label: for the log.
         wait: seconds the first utterance may wait for room in the queue.
         beat: seconds.
+        on_close: called when it is over, at least once.
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class Hearing:
         label: str = "",
         wait: float = 0.0,
         beat: float = BEAT,
+        on_close: Callable[[Hearing], None] = lambda _: None,
     ) -> None:
         self._blocks = blocks
         self._pieces = _pieces(blocks)
@@ -128,6 +134,8 @@ class Hearing:
         self._label = label
         self._wait = wait
         self._beat = beat
+        self._on_close = on_close
+        self._interruption: Future[STTError] = Future()
         self._requests: deque[Request] = deque()
         self._asked: tuple[Request, Future[Hypothesis]] | None = None
         self._window: Window | None = None  # of the job that waits; a worker reads it
@@ -166,16 +174,25 @@ class Hearing:
         close = getattr(self._blocks, "close", None)  # a generator: its decoder ends with it
         if close is not None:
             close()
+        self._on_close(self)
+
+    def interrupt(self, error: STTError) -> None:
+        """Have whoever iterates raise this, at once. Any thread; only the first call counts."""
+        with suppress(InvalidStateError):
+            self._interruption.set_result(error)
 
     def _step(self, due: float) -> list[Final]:
         """Do the next thing there is to do; wait for an answer not beyond ``due``."""
+        if self._interruption.done():
+            raise self._interruption.result()
         if self._asked is None and self._requests:
             self._ask(self._requests.popleft())
         if self._asked is not None:
             request, answer = self._asked
             idle = self._ended or self._requests  # else there is more to decode meanwhile
             if answer.done() or idle:
-                wait_for((answer,), max(0.0, due - time.monotonic()))
+                either: tuple[Future[Any], ...] = (answer, self._interruption)
+                wait_for(either, max(0.0, due - time.monotonic()), FIRST_COMPLETED)
                 if not answer.done():
                     return []
                 self._asked = self._window = None

@@ -25,11 +25,11 @@ from wsproto.events import (
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
-from stt_socket import MIB, BackBuf, GuardSock, InFlight
+from stt_in_flight import CROWDED, FAIR_SHARE, InFlight
+from stt_socket import MIB, BackBuf, GuardSock
 
 ANSWER_HEADERS = "hark.answer_headers"
 """In a request's environment: more headers for the answer to its handshake, lower case."""
-FAIR_SHARE = MIB  # what a connection may hold even when all together hold too much
 HANDSHAKE_HEADERS = frozenset(
     f"HTTP_{name}"
     for name in (
@@ -172,7 +172,7 @@ class FrameServer(Server):  # type: ignore[misc]  # the library has no types
         self._send_control(pongs)
         self.input_buffer.receiving(self.incoming_message_len)
         if last is None and self._in_flight.full and self.input_buffer.held > FAIR_SHARE:
-            last = (CloseReason.TRY_AGAIN_LATER, "the server holds too many bytes")
+            last = (CloseReason.TRY_AGAIN_LATER, CROWDED)
         if last is not None:
             self._send_close(*last)
         return last is None

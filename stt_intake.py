@@ -21,6 +21,7 @@ from stt.errors import BadInput, STTError, TooLarge
 from stt.events import SAMPLE_RATE, Samples
 from stt.protocols.base import AppendAudio, Command, Ping, ReplaceAudio
 from stt.replies import Reply, problem
+from stt_in_flight import CROWDED, FAIR_SHARE, InFlight
 
 log = logging.getLogger("stt.intake")
 
@@ -79,6 +80,7 @@ class Intake:
         rate: float = 1.5,
         ends: tuple[type[Command], ...] = (),
         useless: tuple[int, str] | None = None,
+        in_flight: InFlight | None = None,
     ) -> None:
         """``rate``: times real time, at which the session takes audio (runtime RT-27).
 
@@ -86,15 +88,19 @@ class Intake:
 
         ``useless``: close code and reason where the audio cannot be decoded, as the protocol has
         them; None: 1003 and the code of the error.
+
+        ``in_flight``: of all sessions, what waits and what the decoder holds; None: of this alone.
         """
         self._session = session
         self._decoder = decoder
         self._rate = rate
         self._ends = ends
         self._useless = useless
+        self._in_flight = in_flight or InFlight()
         self._changed = threading.Condition()
         self._queue: deque[memoryview | Command] = deque()
         self._waiting = 0  # bytes in the queue
+        self._unheard = 0  # bytes out of it, since the last audio: a decoder may hold them all
         self._left = False  # the client is gone
         self._over = False  # nothing is taken or heard any more
         # These are the decoder thread's; `delay` looks at two of them.
@@ -132,11 +138,20 @@ class Intake:
             if self._over:
                 return
             self._queue.append(item)
-            self._waiting += _size(item)
+            self._hold(waiting=_size(item))
             full = self._waiting > MAX_BACKLOG
+            crowded = self._in_flight.full and self._waiting + self._unheard > FAIR_SHARE
             self._changed.notify()
         if full:
             self._end(TooLarge(f"more than {MAX_BACKLOG >> 20} MiB wait to be decoded"))
+        elif crowded and self._stop():
+            self._session.outbox.close(1013, CROWDED)
+
+    def _hold(self, *, waiting: int = 0, unheard: int = 0) -> None:
+        """So many bytes more, or less; the lock is held."""
+        self._waiting += waiting
+        self._unheard += unheard
+        self._in_flight.change(waiting + unheard)
 
     @property
     def delay(self) -> float:
@@ -177,6 +192,8 @@ class Intake:
         except Exception:
             log.exception("decoding a stream failed")
             self._end(STTError("the server failed on this audio"))
+        finally:
+            self._used()
 
     def _decode(self) -> None:
         """Hear the whole stream, then do what ended it. Raises what the decoder raises."""
@@ -213,14 +230,15 @@ class Intake:
             if self._over or not self._queue:
                 return b""
             item = self._queue.popleft()
-            self._waiting -= _size(item)
+            self._hold(waiting=-_size(item))
             if not isinstance(item, memoryview):
                 return item
             if len(item) > size:
                 self._queue.appendleft(item[size:])
-                self._waiting += _size(item[size:])
+                self._hold(waiting=_size(item[size:]))
                 item = item[:size]
             self._taken += len(item)
+            self._hold(unheard=len(item))
             return bytes(item)
 
     def _hand_on(self) -> None:
@@ -231,6 +249,7 @@ class Intake:
         self._decoded.clear()
         self._length = 0
         self._heard += len(samples) / SAMPLE_RATE
+        self._used()
         self._do(AppendAudio(samples.tobytes()))
         if self._left:
             self._tail -= len(samples) / SAMPLE_RATE
@@ -239,6 +258,11 @@ class Intake:
         elif (wait := self._session.delay) > 0:
             with self._changed:
                 self._changed.wait_for(lambda: self._left or self._over, wait)
+
+    def _used(self) -> None:
+        """Of the bytes taken so far the decoder holds few any more."""
+        with self._changed:
+            self._hold(unheard=-self._unheard)
 
     def _do(self, command: Command) -> None:
         """What a reader does with a command: errors are said, and the session goes on."""
@@ -266,7 +290,7 @@ class Intake:
         with self._changed:
             was, self._over = self._over, True
             self._queue.clear()
-            self._waiting = 0
+            self._hold(waiting=-self._waiting)
             self._changed.notify_all()
             return not was
 

@@ -24,6 +24,7 @@ from stt.replies import Transcript, Transcription
 from stt.speech.options import SpeechOptions
 from stt.store.base import Stored, TranscriptStore
 from stt_file import FileOptions, Hearing
+from stt_hearings import Hearings
 from stt_ingest import JobQueue
 from stt_recording import Recording
 from stt_surroundings import SessionObserver
@@ -89,6 +90,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._chunks: OrderedDict[tuple[str, str], _Chunk] = OrderedDict()
         self._newest: dict[str, str] = {}  # tenant -> chunk
+        self._files = Hearings()
 
     def snapshot(self, tenant: str, chunk_id: str, samples: Samples) -> None:
         """Queue all audio of a chunk so far; replaces a waiting snapshot of it (native QU2).
@@ -164,12 +166,13 @@ class Recorder:
     def listen(self, blocks: Iterable[Samples], options: FileOptions) -> Hearing:
         """A file, recognised while it is iterated, in the caller's thread.
 
-        Raises NotReady, and Overloaded: what has begun is not refused for the load (REC-74).
+        It counts as on its way until it is closed. Raises NotReady, and Overloaded: what has begun
+        is not refused for the load (REC-74).
         """
         self._require_model()
         if not self._admits("file"):
             raise Overloaded
-        return Hearing(
+        hearing = Hearing(
             blocks,
             replace(options.speech(self._speech()), kind=Kind.BULK),
             tenant=options.tenant,
@@ -178,7 +181,17 @@ class Recorder:
             observer=self._observer,
             label=options.label,
             wait=self._options.enqueue_wait,
+            on_close=self._files.remove,
         )
+        self._files.add(hearing)
+        return hearing
+
+    def end_files(self, timeout: float) -> bool:
+        """The service stops: files have so many seconds, then they fail with NotReady (AD8).
+
+        Whether all came to their end.
+        """
+        return self._files.end(timeout)
 
     def transcribe(self, blocks: Iterable[Samples], options: FileOptions) -> Transcription:
         """Wait for the transcript of a file. Raises as `listen` and what it gives do."""

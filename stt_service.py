@@ -165,13 +165,21 @@ class Service:
                 log.exception("a sweep failed; the next one tries again")
 
     def drain(self, timeout: float) -> None:
-        """Refuse new sessions, give the open ones their finals and close code 1012 (AD8, RT-44)."""
+        """Refuse new sessions, give the open ones their finals and close code 1012 (AD8, RT-44).
+
+        Files have the time that is left; those that need more are told so, while they can be.
+        """
         if self.manager.draining:
             return
         begun = time.monotonic()
+
+        def left() -> float:
+            return max(0.0, timeout - (time.monotonic() - begun))
+
         done = self.manager.drain(timeout)
-        done = self.queue.join(max(0.0, timeout - (time.monotonic() - begun))) and done
-        self.manager.wait_empty(max(0.0, timeout - (time.monotonic() - begun)))
+        done = self.recorder.end_files(left()) and done
+        done = self.queue.join(left()) and done
+        self.manager.wait_empty(left())
         log.info("drained in %.1f s, all work done: %s", time.monotonic() - begun, done)
 
     def close(self) -> None:

@@ -13,30 +13,12 @@ from contextlib import suppress
 from time import monotonic
 from typing import SupportsIndex
 
+from stt_in_flight import InFlight
+
 MIB = 1 << 20
 LINGER_S = 1.0  # for the peer's FIN after our last frame, so that no RST overtakes it (AE7)
 KERNEL_BYTES = MIB // 2  # asked of the kernel for what is not read yet; it may take twice as much
 LINGER_BYTES = 2 * MIB  # read and thrown away meanwhile; F-05 allows 8 MB from the wire in all
-
-
-class InFlight:
-    """Counts the bytes received and not yet taken, of all connections together (RT-28)."""
-
-    def __init__(self, limit: int = 256 * MIB) -> None:
-        self.limit = limit
-        self.held = 0
-        """Bytes; read it without a lock."""
-        self._lock = threading.Lock()
-
-    def change(self, by: int) -> None:
-        """Add what a connection has got, or take off what it gave away. Any thread."""
-        with self._lock:
-            self.held += by
-
-    @property
-    def full(self) -> bool:
-        """Whether a connection above its fair share must go."""
-        return self.held > self.limit
 
 
 class BackBuf(list[str | bytes]):

@@ -29,7 +29,8 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
 from stt_frames import ANSWER_HEADERS, FrameServer, SocketOptions
-from stt_socket import LINGER_S, InFlight
+from stt_in_flight import InFlight
+from stt_socket import LINGER_S
 
 if TYPE_CHECKING:
     from flask import Flask

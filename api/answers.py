@@ -1,11 +1,12 @@
 """How an answer reads: the shape of an error by its door, request ids, when to try again.
 
-The one translation of errors to JSON. Below ``/v1/`` are other people's clients: OpenAI's shape,
-unless a door has its own.
+Below ``/v1/`` are other people's clients: OpenAI's shape, unless a door has its own. A door that
+has several makes the bodies itself (`refusal`). The headers of all errors are made here.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import uuid
@@ -85,10 +86,22 @@ def _dress_foreign(response: Response) -> Response:
     return response
 
 
+def refusal(error: STTError, body: Mapping[str, Any], *, retry: bool = True) -> Response:
+    """An error whose body a door makes; ``retry``: say when to try again, where that can help."""
+    text = json.dumps(body, ensure_ascii=False)
+    response = Response(text, error.status, content_type="application/json")
+    return _dress_refusal(response, error, retry=retry)
+
+
 def _say_error(error: STTError) -> Response:
     """The JSON answer to any error Hark knows by name."""
     response = _body(error.status, error.message, error.code, error.param)
-    if error.retry_after is not None:
+    return _dress_refusal(response, error, retry=True)
+
+
+def _dress_refusal(response: Response, error: STTError, *, retry: bool) -> Response:
+    """The headers that go with an error."""
+    if retry and error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"

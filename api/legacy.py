@@ -14,6 +14,7 @@ from typing import IO, Any, NoReturn, Protocol
 
 from flask import Blueprint, Request, Response, request
 
+from api.answers import refusal
 from stt.audio.pcm import pcm16_to_samples
 from stt.auth import Whom
 from stt.errors import BadInput, NotReady, QueueFull, STTError, TooLarge
@@ -207,10 +208,7 @@ def _say_error(error: STTError) -> Response:
         body = error_object(error)
     else:
         body = {"error": error.message, "code": error.code}
-    response = Response(json.dumps(body), error.status, content_type="application/json")
-    if error.status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response
+    return refusal(error, body, retry=False)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -108,6 +108,8 @@ def _trying(base: str, keys_required: bool) -> str:
             f"{CLIENT} speech.wav --url {base}\n{CLIENT} mic --url {base}"
         ),
         "Live, from your own program": stream,
+        "From software that speaks to OpenAI": f"base URL: {base}/v1",
+        "From software that speaks to Deepgram": f"{base}\nws{base.removeprefix('http')}",
     }
     return "".join(
         f"<h2>{title}</h2>\n<pre>{escape(line)}</pre>\n" for title, line in lines.items()

@@ -6,12 +6,12 @@ chunk and no session (UP7).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 from flask import Request, Response
 from werkzeug.datastructures import CombinedMultiDict
 
+from api.answers import refusal
 from api.files.body import FORM, Hold, form_body, raw_body
 from api.files.room import Files
 from api.files.show import shown
@@ -37,18 +37,7 @@ def uploader(files: Files) -> Callable[[Request, bytes], Response]:
 
         try:
             return files.serve(request, receive, shown)
-        except STTError as error:
-            return _refusal(error)
+        except STTError as error:  # a file may be sent again: when is said (UP5)
+            return refusal(error, error_object(error))
 
     return upload
-
-
-def _refusal(error: STTError) -> Response:
-    """OpenAI's error shape; a file may be sent again, so Retry-After is said (UP5)."""
-    body = json.dumps(error_object(error), ensure_ascii=False)
-    response = Response(body, error.status, content_type="application/json")
-    if error.retry_after is not None:
-        response.headers["Retry-After"] = str(error.retry_after)
-    if error.status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response

@@ -23,6 +23,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from stt.audio.pcm import samples_to_pcm16
+
 RATE = 16_000  # Hz
 FRAME = 0.1  # s of audio in a message
 PING_EVERY = 0.5  # s, per session
@@ -57,8 +59,7 @@ def audio_frames(samples: NDArray[np.float32]) -> list[bytes]:
     """(n,) float32 samples as messages of 100 ms; the last one is filled up with silence."""
     size = round(FRAME * RATE)
     padded = np.pad(samples, (0, -len(samples) % size))
-    pcm = np.clip(np.rint(padded * 32_768), -32_768, 32_767).astype("<i2")
-    return [framed(part.tobytes(), BINARY) for part in pcm.reshape(-1, size)]
+    return [framed(samples_to_pcm16(part), BINARY) for part in padded.reshape(-1, size)]
 
 
 def deframed(buffer: bytearray) -> Iterator[tuple[int, bytes]]:

@@ -25,6 +25,7 @@ from benchmarks.server import Moment, Server, running
 from benchmarks.sessions import CLOCKED, SPOKEN, WARM_UP, Plan, hush
 from benchmarks.table import Row, percentile
 from benchmarks.wer import AUDIO, load
+from stt.audio.pcm import samples_to_pcm16
 from stt.engines.options import EngineOptions
 from stt.engines.table import create_engine
 from stt.events import Kind, Window
@@ -43,11 +44,6 @@ FILE, WINDOW = "en_long_60s.flac", 30.0  # s
 DELTA = "conversation.item.input_audio_transcription.delta"
 
 
-def pcm16(samples: Samples) -> bytes:
-    """(n,) float32 as little-endian int16."""
-    return np.clip(np.rint(samples * 32_768), -32_768, 32_767).astype("<i2").tobytes()
-
-
 def at_24_khz(samples: Samples) -> Samples:
     """(n,) float32 at 16 kHz to 24 kHz; good enough for what only its cost is asked of."""
     size = len(samples) * 3 // 2
@@ -57,13 +53,13 @@ def at_24_khz(samples: Samples) -> Samples:
 def binary(samples: Samples, change: Callable[[Samples], Samples] = np.asarray) -> Iterator[bytes]:
     """Messages of bare audio."""
     for part in samples.reshape(-1, round(FRAME * RATE)):
-        yield framed(pcm16(change(part)), BINARY)
+        yield framed(samples_to_pcm16(change(part)), BINARY)
 
 
 def appended(samples: Samples) -> Iterator[bytes]:
     """Messages of the Realtime protocol: audio at 24 kHz in base64 in JSON."""
     for part in samples.reshape(-1, round(FRAME * RATE)):
-        audio = base64.b64encode(pcm16(at_24_khz(part))).decode()
+        audio = base64.b64encode(samples_to_pcm16(at_24_khz(part))).decode()
         message = {"type": "input_audio_buffer.append", "audio": audio}
         yield framed(json.dumps(message).encode(), TEXT)
 

@@ -16,6 +16,7 @@ from stt.events import Abilities
 from stt.ids import DEFAULT_TENANT
 from stt.protocols.base import WireProtocol
 from stt_connection import ConnectionOptions, Listener
+from stt_in_flight import InFlight
 from stt_session import Session
 from stt_surroundings import SessionOptions
 
@@ -88,6 +89,8 @@ class DoorOptions:
     max_message_bytes: int = 2 * 2**20
     strict_tenant: bool = False
     """Refuse messages that name another tenant (native W20)."""
+    in_flight: InFlight = field(default_factory=InFlight)
+    """What all connections hold of what they received."""
 
 
 class Dialect(Protocol):

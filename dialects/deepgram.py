@@ -67,7 +67,14 @@ class DeepgramDialect:
 
     def _intake(self, session: Session) -> Intake:
         rate = self._options.session.pace.rate
-        return Intake(session, decoded_stream, rate=rate, ends=(Close,), useless=NO_AUDIO_CLOSE)
+        return Intake(
+            session,
+            decoded_stream,
+            rate=rate,
+            ends=(Close,),
+            useless=NO_AUDIO_CLOSE,
+            in_flight=self._options.in_flight,
+        )
 
     def _chosen(self, query: DeepgramQuery, asked: Asked) -> SessionOptions:
         defaults = self._options.session

@@ -41,7 +41,7 @@ class NativeDialect:
             tenant,
             chosen,
             lambda session: NativeProtocol(session.id, spoken),
-            listener=_intake if query.contained else None,
+            listener=self._intake if query.contained else None,
             connection=self._options.connection,
             session_id=query.session_id,
         )
@@ -88,6 +88,11 @@ class NativeDialect:
             subscribe=query.subscribe,
         )
 
-
-def _intake(session: Session) -> Intake:
-    return Intake(session, decoded_stream, rate=session.options.pace.rate, ends=(Close,))
+    def _intake(self, session: Session) -> Intake:
+        return Intake(
+            session,
+            decoded_stream,
+            rate=session.options.pace.rate,
+            ends=(Close,),
+            in_flight=self._options.in_flight,
+        )

@@ -122,11 +122,11 @@ def manual(openapi: JSON, asyncapi: JSON) -> Manual:
     for tag, channel in _channels(asyncapi):
         doors.setdefault(tag, Door(f"door-{tag}", tag, "")).channels.append(channel)
     info = openapi["info"]
-    ways = {
-        name: scheme.get("description", "")
-        for document in (openapi, asyncapi)
-        for name, scheme in document.get("components", {}).get("securitySchemes", {}).items()
-    }
+    ways: dict[str, str] = {}
+    for document in (openapi, asyncapi):
+        schemes = document.get("components", {}).get("securitySchemes", {})
+        for name, scheme in schemes.items():
+            ways.setdefault(name, scheme.get("description", ""))
     return Manual(
         title=info["title"],
         version=info["version"],
@@ -138,11 +138,10 @@ def manual(openapi: JSON, asyncapi: JSON) -> Manual:
 
 
 def _introductions(openapi: JSON, asyncapi: JSON) -> Iterator[str]:
-    """What the API says of itself, and of how a WebSocket begins."""
+    """What the API says of itself, and of how a WebSocket begins, paragraph by paragraph."""
     servers = asyncapi.get("servers", {}).values()
     for each in (openapi["info"], *servers):
-        if each.get("description"):
-            yield each["description"]
+        yield from filter(None, each.get("description", "").split("\n"))
 
 
 def _named_shapes(openapi: JSON, doors: Iterable[Door]) -> tuple[Shape, ...]:

@@ -33,7 +33,7 @@ from stt_client.client import (
     transcribe,
 )
 
-RATES = (8_000, 16_000, 24_000, 44_100, 48_000)  # Hz (native W27)
+RATES = range(8_000, 48_001)  # Hz (native W27)
 CHUNK = 0.1  # s of audio in a message
 CLEAR = "\r\x1b[K"  # to the start of the line, and erase it
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from wyoming.asr import Transcribe, Transcript, TranscriptChunk, TranscriptStart, TranscriptStop
 from wyoming.event import Event
@@ -37,6 +38,9 @@ class Left(Exception):
 class Utterance:
     """See the module's docstring. All methods belong to the event loop's thread."""
 
+    _newest: ClassVar[int] = 0
+    """The name of the newest one's transcript, ms since 1970: none takes the place of another."""
+
     def __init__(self, service: Service, wish: Transcribe, form: Form, write: Write) -> None:
         """Begin; ``wish`` is what the client asked for before, ``write`` says events to it."""
         self._service = service
@@ -48,6 +52,8 @@ class Utterance:
         self._heard: asyncio.Queue[dict[str, Any] | Exception | None] = asyncio.Queue()
         self._over = threading.Event()
         self._dropped = False
+        Utterance._newest = max(Utterance._newest + 1, time.time_ns() // 1_000_000)
+        self._name = str(Utterance._newest)
         self._loop = asyncio.get_running_loop()
         self._said: str | None = None
         """What was said in chunks; None: nothing, not even that a transcript begins."""
@@ -113,7 +119,7 @@ class Utterance:
                 hotwords=hints_of(self._wish),
                 sample_rate=self._rate,
                 words="none",
-                chunk_id="1",
+                chunk_id=self._name,
                 tenant_id=TENANT,
             ):
                 self._tell(event)

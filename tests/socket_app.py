@@ -20,7 +20,8 @@ from api.access import asking, whom
 from api.gate import install_gate
 from stt.auth import Authenticator, Principal
 from stt.errors import BadJSON, QueueFull, Unauthorized
-from stt_socket import MIB, InFlight
+from stt_in_flight import InFlight
+from stt_socket import MIB
 from stt_websocket import HardServer, SocketOptions, install
 
 SESSIONS = int(os.environ.get("SOCKET_APP_SESSIONS", "50"))

@@ -8,8 +8,16 @@ import pytest
 from flask import Flask, abort
 from flask.testing import FlaskClient
 
-from api.answers import install_answers, request_id
-from stt.errors import BadField, Dropped, EngineError, SessionInUse, STTError, TooLarge
+from api.answers import install_answers, refusal, request_id
+from stt.errors import (
+    BadField,
+    Dropped,
+    EngineError,
+    SessionInUse,
+    STTError,
+    TooLarge,
+    Unauthorized,
+)
 
 
 def listen(status: int, message: str, code: str | None, param: str | None) -> dict[str, Any]:
@@ -58,6 +66,19 @@ def test_oe2_whether_the_sdk_should_try_again(
 
     assert answer.headers.get("retry-after") == again
     assert answer.headers.get("x-should-retry") == ("false" if never else None)
+
+
+def test_a_body_of_a_doors_own_has_the_same_headers() -> None:
+    """UP5, HT10: when to try again, unless it must not be said; how to say who asks."""
+    busy, silent, unknown = (
+        refusal(Dropped(), {"why": "è"}),
+        refusal(Dropped(), {}, retry=False),
+        refusal(Unauthorized("no key"), {}),
+    )
+
+    assert (busy.status_code, busy.get_json()) == (429, {"why": "è"})
+    assert [answer.headers.get("Retry-After") for answer in (busy, silent)] == ["2", None]
+    assert unknown.headers["WWW-Authenticate"] == "Bearer"
 
 
 def test_a_crash_has_a_shape_and_an_id() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +40,18 @@ def test_a_language_that_the_model_does_not_know_stops_the_start() -> None:
         app._loaded(Settings(language="xx"), FakeEngine())
 
     assert app._loaded(Settings(language="de"), FakeEngine()).model == "fake"
+
+
+def test_the_service_reports_to_nobody() -> None:
+    """runtime RT-63: onnxruntime connects to its maker unless told before it starts."""
+    program = (
+        "import os, runpy, sys; runpy.run_path('gunicorn.conf.py'); "
+        "print(os.environ['ORT_DISABLE_TELEMETRY'], 'onnxruntime' in sys.modules)"
+    )
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}
+
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert said == "1 False\n"

@@ -425,24 +425,24 @@ def test_a_caller_chooses_hot_words_finals_and_words(hark: FakeHark, tmp_path: P
 def test_json_prints_whole_events(
     hark: FakeHark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One event a line."""
-    main([str(write_wav(tmp_path / "a.wav", rate=8000)), "--fast", "--json", "--url", hark.url])
+    """One event a line; a WAV of any rate that the service hears is streamed (native W27)."""
+    main([str(write_wav(tmp_path / "a.wav", rate=11_025)), "--fast", "--json", "--url", hark.url])
 
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert events[0]["type"] == "session"
-    assert hark.queries[0]["sample_rate"] == "8000"
+    assert hark.queries[0]["sample_rate"] == "11025"
 
 
 @pytest.mark.parametrize("kind", ["stereo", "rate", "text"])
 def test_what_cannot_be_streamed_is_uploaded(
     hark: FakeHark, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
-    """Stereo, odd rates and other formats go whole to /transcribe, and the user is told."""
+    """Stereo, higher rates and other formats go whole to /transcribe, and the user is told."""
     path = tmp_path / "a.wav"
     if kind == "text":
         path.write_text("no wav at all")
     else:
-        write_wav(path, rate=11_025 if kind == "rate" else 16_000, channels=1 + (kind == "stereo"))
+        write_wav(path, rate=96_000 if kind == "rate" else 16_000, channels=1 + (kind == "stereo"))
 
     assert main([str(path), "--url", hark.url]) == 0
 

@@ -454,3 +454,40 @@ def test_any_stream_keeps_the_promises(script: list[Any]) -> None:
     assert sum(shape["from_finalize"] for shape in results) == script.count("Finalize")
     assert sum(shape["type"] == "Error" for shape in shapes) == script.count("bad")
     assert [shape["type"] for shape in shapes].index("Metadata") == len(shapes) - 1
+
+
+ANY = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.sampled_from(["Finalize", "Configure", "KeepAlive", "CloseStream", "\ud800", "a" * 2000]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["type", "keyterms", "features", "x"]), inner)
+    ),
+    max_leaves=10,
+)
+CONFIGURES = st.fixed_dictionaries(
+    {"type": st.just("Configure")}, optional={"keyterms": ANY, "features": ANY}
+)
+MESSAGES = (CONFIGURES | ANY).map(json.dumps) | st.text(max_size=40) | st.binary(max_size=40)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(MESSAGES, max_size=5))
+def test_any_message_is_taken_or_refused(messages: list[str | bytes]) -> None:
+    """DG9, RT-25: decode raises BadInput alone, and what is said of it can be sent."""
+    codec = protocol()
+    for message in messages:
+        replies: list[Reply] = []
+        try:
+            commands = codec.decode(message)
+        except BadInput as error:
+            replies.append(problem(error))
+        else:
+            replies += [command.reply for command in commands if isinstance(command, Say)]
+        for reply in replies:
+            for text in codec.encode(reply):
+                assert json.loads(text.encode())["type"]

@@ -130,6 +130,11 @@ def test_the_page_shows_every_message_and_close_code(page: Page) -> None:
         assert f"{item.message['title']} {item.message['summary']}" in shown
 
 
+def test_the_page_shows_no_marks(page: Page) -> None:
+    """Descriptions are plain text: nothing here reads Markdown."""
+    assert not re.search(r"`|\*\*|\]\(", page.text)
+
+
 def test_every_link_of_the_page_leads_somewhere(page: Page) -> None:
     """To a place on the page that is there once, or to a path of the service."""
     inside = {link[1:] for link in page.links if link.startswith("#")}

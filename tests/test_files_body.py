@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from api.files.body import form_body, raw_body
-from stt.errors import BadField, QueueFull, UnsupportedAudio
+from stt.errors import BadField, QueueFull, TooLarge, UnsupportedAudio
 
 
 def request(*, chunked: bool = False, **options: Any) -> Any:
@@ -30,6 +31,31 @@ def test_a_raw_body_is_counted(chunked: bool) -> None:
 
     assert raw_body(asked, begun, held.append) == b"0123456789"
     assert sum(held) == 10
+
+
+@pytest.mark.parametrize("form", [False, True])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_is_in_memory_once(chunked: bool, form: bool) -> None:
+    """F-20: read in pieces, and not copied when it is whole."""
+    audio = bytes(16_000_000)
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    body = b"".join((head, audio, b"\r\n--b--\r\n")) if form else audio
+    kind = "multipart/form-data; boundary=b" if form else "audio/wav"
+    asked = request(chunked=chunked, data=body, content_type=kind)
+
+    tracemalloc.start()
+    try:
+        data = form_body(asked, held)[0] if form else raw_body(asked, b"", held)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert data == audio
+    assert peak < 1.5 * len(audio)
+
+
+def held(_: int) -> None:
+    """Any number of bytes."""
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -85,3 +111,13 @@ def test_another_body_is_named() -> None:
     """OE3: 415 says what it was."""
     with pytest.raises(UnsupportedAudio, match="not application/json"):
         form_body(request(json={}), lambda _: None)
+
+
+@pytest.mark.parametrize(("size", "times"), [(4_000_000, 1), (1, 2000)])
+def test_what_is_too_much_of_a_form_is_said(size: int, times: int) -> None:
+    """client-OE1: the limits of a field and of their number."""
+    field = b'--B\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n' + b"x" * size + b"\r\n"
+    asked = request(data=field * times + b"--B--", content_type="multipart/form-data; boundary=B")
+
+    with pytest.raises(TooLarge, match="A field may have 3 MiB, and a multipart body 1000 parts"):
+        form_body(asked, lambda _: None)

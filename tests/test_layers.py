@@ -30,9 +30,10 @@ FLOOR_0 = (
 )  # fmt: skip
 RUNTIME = (
     "session_manager", "stt_batches", "stt_chunks", "stt_dispatch", "stt_due", "stt_file",
-    "stt_ingest", "stt_intake", "stt_job", "stt_load", "stt_metering", "stt_order", "stt_outbox",
-    "stt_parting", "stt_recorder", "stt_recording", "stt_session", "stt_stall", "stt_submission",
-    "stt_surroundings", "stt_tenants", "stt_timers", "stt_track", "stt_tracks", "stt_voice",
+    "stt_hearings", "stt_in_flight", "stt_ingest", "stt_intake", "stt_job", "stt_load",
+    "stt_metering", "stt_order", "stt_outbox", "stt_parting", "stt_recorder", "stt_recording",
+    "stt_session", "stt_stall", "stt_submission", "stt_surroundings", "stt_tenants", "stt_timers",
+    "stt_track", "stt_tracks", "stt_voice",
 )  # fmt: skip
 SIBLINGS = (
     "stt.audio.pcm", "stt.metrics", "stt.pace", "stt.timeline", "stt.served", "stt.sources",
@@ -59,7 +60,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "stt_batches": (*FLOOR_0, "stt_job"),
     "stt_order": (*FLOOR_0, "stt_job", "stt_batches", "stt_tenants"),
     "stt_ingest": (*FLOOR_0, "stt_job", "stt_batches", "stt_order"),  # AL4
-    "stt_intake": (*FLOOR_0, "stt.protocols.base"),
+    "stt_intake": (*FLOOR_0, "stt_in_flight", "stt.protocols.base"),
     "stt_load": (*FLOOR_0, "stt_job", "stt_batches"),
     "stt_workers": (*FLOOR_0, "stt_ingest", "stt_job", "stt.engines.base"),  # AL5
     "stt_surroundings": (
@@ -93,13 +94,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "stt_file": (
         *FLOOR_0, "stt_ingest", "stt_job", "stt_submission", "stt_surroundings", "stt.speech",
     ),
+    "stt_hearings": (*FLOOR_0, "stt_file"),
     "stt_recording": (
         *FLOOR_0, "stt_file", "stt_ingest", "stt_job", "stt_submission", "stt_surroundings",
         "stt.speech",
     ),
     "stt_recorder": (
-        *FLOOR_0, "stt_file", "stt_ingest", "stt_recording", "stt_surroundings", "stt.store.base",
-        "stt.speech.options",
+        *FLOOR_0, "stt_file", "stt_hearings", "stt_ingest", "stt_recording", "stt_surroundings",
+        "stt.store.base", "stt.speech.options",
     ),
     "stt_metering": (
         *FLOOR_0, "session_manager", "stt_ingest", "stt_job", "stt_load", "stt_timers",
@@ -109,8 +111,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *FLOOR_0, "session_manager", "stt_batches", "stt_ingest", "stt_job", "stt_load",
         "stt_recorder", "stt_timers", "stt_workers", "stt.store.base", "stt.engines.base",
     ),
-    "stt_frames": ("stt_socket",),
-    "stt_websocket": ("stt_frames", "stt_socket"),
+    "stt_frames": ("stt_in_flight", "stt_socket"),
+    "stt_websocket": ("stt_frames", "stt_in_flight", "stt_socket"),
     "stt_connection": (*DOORWAY, "stt_websocket"),  # AL7
     "dialects": (*DOORWAY, "dialects", "stt_connection"),
     "streaming_ws": (*DOORWAY, "dialects.base", "stt_websocket", "stt_connection"),
@@ -127,7 +129,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "stt_client": ("stt_client",),  # it can be taken out of the house
     "stt_wyoming": ("stt_wyoming", "stt_client"),  # so can this
     "stt_readers": ("stt.context_setting",),
-    "stt_socket": (), "stt_startup": (), "gunicorn_worker": (),
+    "stt_socket": ("stt_in_flight",), "stt_in_flight": (), "stt_startup": (),
+    "gunicorn_worker": (),
 }  # fmt: skip
 
 SHARED_BY_DOORS = ("api.files", "api.answers")  # they have no route

@@ -7,7 +7,7 @@ from typing import Any
 from stt.manual import Manual, manual
 
 OPENAPI: dict[str, Any] = {
-    "info": {"title": "T", "version": "1", "description": "All."},
+    "info": {"title": "T", "version": "1", "description": "All.\nAnd more."},
     "tags": [
         {"name": "b", "x-displayName": "Bee", "description": "Second letter."},
         {"name": "unused"},
@@ -53,6 +53,12 @@ OPENAPI: dict[str, Any] = {
 }
 ASYNCAPI: dict[str, Any] = {
     "servers": {"here": {"description": "Begin so."}},
+    "components": {
+        "securitySchemes": {
+            "bearer": {"description": "Said before."},
+            "ticket": {"description": "Good once."},
+        }
+    },
     "channels": {
         "talk": {
             "address": "/talk",
@@ -131,6 +137,6 @@ def test_only_shapes_that_a_body_names_are_listed() -> None:
 
 
 def test_introductions_and_ways_in() -> None:
-    """What the API says of itself, how a WebSocket begins, and how to say who asks."""
-    assert made().texts == ("All.", "Begin so.")
-    assert made().ways_in == (("bearer", "A key."),)
+    """What the API says of itself, how a WebSocket begins, and how to say who asks: once each."""
+    assert made().texts == ("All.", "And more.", "Begin so.")
+    assert made().ways_in == (("bearer", "A key."), ("ticket", "Good once."))

@@ -60,12 +60,14 @@ def test_it_says_why_it_is_not_ready() -> None:
 
 
 def test_its_lines_name_this_server() -> None:
-    """curl, client and WebSocket lines work as printed, at the address that was asked."""
+    """All lines work as printed, at the address that was asked; other software needs it alone."""
     html = fetch()
 
     assert "curl -F file=@speech.wav https://hark.example:5055/transcribe" in html
     assert ".venv/bin/python -m stt_client mic --url https://hark.example:5055" in html
     assert "wss://hark.example:5055/stt/stream" in html
+    assert "base URL: https://hark.example:5055/v1" in html
+    assert "<pre>https://hark.example:5055\nwss://hark.example:5055</pre>" in html
 
 
 def test_with_keys_its_lines_carry_one() -> None:

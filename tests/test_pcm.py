@@ -222,7 +222,7 @@ def test_any_split_of_any_channels_gives_the_same_samples(
 
     whole = pushed(PcmDecoder(encoding, rate, channels=channels), data, [])
     assert np.array_equal(samples, whole)
-    assert len(whole) > 50
+    assert len(whole) > 30  # 8 channels of 32 bits at 48 kHz are 41
 
 
 def test_realign_drops_a_cut_sample_of_all_channels() -> None:

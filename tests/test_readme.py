@@ -19,6 +19,10 @@ from tests.live import ROOT, Hark, hark
 README = (ROOT / "README.md").read_text()
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+FOLDERS = (
+    "stt", "api", "dialects", "stt_client", "stt_wyoming", "tests", "tests_clients", "benchmarks",
+    "docs", "models",
+)  # fmt: skip
 PORT = "127.0.0.1:5055"
 HELLO = "Hello world. Testing, one, two, three."
 """What is said in tests/audio/en_hello.flac, in two utterances."""
@@ -171,8 +175,8 @@ def headings_of(text: str) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_named_are_there(page: Path) -> None:
     """A path in code type that looks like one of our files is one."""
-    mine = r"`((?:stt|api|tests|docs|models|benchmarks|stt_client)/[\w./]+|[a-z_]+\.py)`"
-    known = {file.name for folder in ("stt", "api") for file in (ROOT / folder).rglob("*.py")}
+    mine = rf"`((?:{'|'.join(FOLDERS)})/[\w./]+|[a-z_]+\.py)`"
+    known = {file.name for folder in FOLDERS for file in (ROOT / folder).rglob("*.py")}
     for name in re.findall(mine, page.read_text()):
         assert (ROOT / name).exists() or name in known | {"live.py"}, name
 
@@ -198,8 +202,20 @@ def test_the_architecture_has_a_line_for_every_room() -> None:
     rooms = [
         *ROOT.glob("*.py"),
         *(ROOT / "api").glob("[a-z]*.py"),
+        *(ROOT / "dialects").glob("[a-z]*.py"),
         *(ROOT / "stt").glob("[a-z]*.py"),
     ]
     names = [room.name for room in rooms if room.name != "conftest.py"]
 
     assert [name for name in names if f"`{name}`" not in text and f"/{name}`" not in text] == []
+
+
+def test_the_proxy_of_the_operations_upgrades_every_websocket() -> None:
+    """What is printed for nginx names each path of asyncapi.yaml (RT-48)."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    upgraded = re.search(r"location ~ (\S+) \{(?:(?!\}).)*Upgrade", page, re.DOTALL)
+    assert upgraded
+
+    channels = [channel["address"] for channel in ASYNCAPI["channels"].values()]
+
+    assert [path for path in channels if not re.fullmatch(upgraded[1], path)] == []

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stt.engines.fake import FakeEngine
-from stt.errors import EngineError, STTError
+from stt.errors import BadInput, EngineError, STTError
 from stt.events import Kind, Window
+from stt.protocols.base import Say
 from stt.protocols.realtime import RealtimeProtocol
 from stt.protocols.realtime_session import Config, Format, ServerVad
 from stt.protocols.realtime_shapes import Identity
@@ -447,3 +448,57 @@ def test_s17_a_word_that_grows_leaves_no_fragment() -> None:
         "hello", "world", "worldly", "goods", "of", "ours",
     }  # fmt: skip
     assert "".join(deltas) == done["transcript"]
+
+
+# Whatever a client sends.
+
+NAMES = [
+    "type", "session", "audio", "input", "format", "rate", "transcription", "model", "language",
+    "languages", "prompt", "keywords", "delay", "noise_reduction", "strength", "turn_detection",
+    "threshold", "prefix_padding_ms", "eagerness", "include", "silence_duration_ms", "event_id",
+    "input_audio_format", "input_audio_transcription",
+]  # fmt: skip
+WORDS = [
+    "session.update", "transcription_session.update", "input_audio_buffer.append",
+    "input_audio_buffer.commit", "input_audio_buffer.clear", "response.create", "audio/pcm",
+    "audio/pcmu", "pcm16", "server_vad", "semantic_vad", "low", "AAAA", "en", "near_field",
+    "transcription", "A", "\ud800",
+]  # fmt: skip
+ANY = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.sampled_from([*WORDS, "a" * 20_000])
+    | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(NAMES), inner),
+    max_leaves=12,
+)
+UPDATES = st.fixed_dictionaries(
+    {"type": st.sampled_from(WORDS[:6])},
+    optional={
+        "session": ANY | st.fixed_dictionaries({"audio": st.fixed_dictionaries({"input": ANY})}),
+        "audio": ANY,
+        "event_id": ANY,
+    },
+)
+MESSAGES = (UPDATES | ANY).map(json.dumps) | st.text(max_size=40) | st.binary(max_size=40)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(MESSAGES, max_size=5))
+def test_any_message_is_taken_or_refused(messages: list[str | bytes]) -> None:
+    """client-RE2 to RE5, S1: decode raises BadInput alone, and what is said of it can be sent."""
+    codec = RealtimeProtocol(AT_16, Identity("sess_1", 0), rules=Rules(), defaults=USUAL)
+    for message in messages:
+        replies = []
+        try:
+            commands = list(codec.decode(message))
+        except BadInput as error:
+            replies.append(problem(error))
+        else:
+            replies += [command.reply for command in commands if isinstance(command, Say)]
+        for reply in replies:
+            for event in codec.encode(reply):
+                assert json.loads(event.encode())["event_id"]

@@ -229,6 +229,19 @@ def test_an_answer_for_a_file_given_up_finds_nobody() -> None:
         assert texts(heard) == []
 
 
+def test_an_interruption_ends_the_file_and_its_work() -> None:
+    """AD8: before the next thing there is to do; the first error counts, the decoder ends."""
+    blocks = Blocks(*MANY)
+    heard = hearing(JobQueue(), blocks)
+    heard.interrupt(QueueFull("one"))
+    heard.interrupt(QueueFull("two"))
+
+    with pytest.raises(QueueFull, match="one"):
+        next(iter(heard))
+
+    assert (blocks.asked, blocks.closed) == (0, True)
+
+
 def test_a_file_is_bulk_in_a_batch_of_its_kind() -> None:
     """Its jobs wait behind live speech, and share calls with their like only (REC-63, REC-65)."""
     for final in ("consistent", "best"):

@@ -15,6 +15,7 @@ from stt.events import SAMPLE_RATE, Samples
 from stt.pace import PaceOptions
 from stt.protocols.base import AppendAudio, Command, Finalize, Ping, ReplaceAudio, SetChunk
 from stt.replies import Problem, Reply, Transcript
+from stt_in_flight import CROWDED, FAIR_SHARE, InFlight
 from stt_intake import BACKLOG, MAX_BACKLOG, MOST_TAIL, Intake, Read
 from tests.containers import LIVE, live
 from tests.service import final, is_final, problems, replies, running, transcripts
@@ -322,6 +323,35 @@ def test_e13_no_client_fills_the_memory(ear: Ear, make: Callable[..., Intake]) -
     ear.delay = 0.0
 
 
+def test_all_clients_together_do_not_fill_the_memory(ear: Ear, make: Callable[..., Intake]) -> None:
+    """RT-28: who holds more than its share goes when all hold too much; a retry may help (RE9)."""
+    in_flight = InFlight(FAIR_SHARE + 2000)
+    small = make(at_the_end, in_flight=in_flight)
+    large = make(at_the_end, in_flight=in_flight)
+
+    small.handle(AppendAudio(bytes(1000)))
+    large.handle(AppendAudio(bytes(FAIR_SHARE)))
+    until(lambda: in_flight.held == FAIR_SHARE + 1000)  # taken, and still in the decoders
+    assert ear.closed == []
+    small.handle(AppendAudio(bytes(2000)))
+    assert ear.closed == []
+    large.handle(AppendAudio(bytes(1)))
+
+    assert ear.closed == [(1013, CROWDED)]
+    assert ear.said == []
+    until(lambda: in_flight.held == 3000)
+
+
+def test_bytes_that_were_heard_are_not_held(ear: Ear, make: Callable[..., Intake]) -> None:
+    """RT-28: only what waits, and what a decoder has had since the last audio."""
+    in_flight = InFlight()
+    intake = make(in_flight=in_flight)
+
+    intake.handle(AppendAudio(bytes([1, 2, 3])))
+
+    until(lambda: ear.seconds == 3.0 and in_flight.held == 0)
+
+
 def test_the_sessions_pace_is_kept(ear: Ear, make: Callable[..., Intake]) -> None:
     """client-E13, RT-27: a small file that holds hours is decoded no faster than it is heard."""
     ear.delay = 1000.0
@@ -373,18 +403,20 @@ def test_e12_a_decoder_that_takes_long_holds_nobody_up(
 
 
 def test_s12_a_thousand_clients_that_vanish_leave_no_thread(ear: Ear) -> None:
-    """client-S12: whatever state their stream was in."""
+    """client-S12, RT-28: whatever state their stream was in; nor do they hold bytes any more."""
+    in_flight = InFlight()
     pieces = live(LIVE["webm"], speech(0.3))
     starts = [b"", b"\x1a", b"".join(pieces)[:100], b"".join(pieces), b"noise in place of audio"]
 
     for number in range(1000):
-        intake = Intake(ear, decoded_stream)
+        intake = Intake(ear, decoded_stream, in_flight=in_flight)
         intake.handle(AppendAudio(starts[number % len(starts)]))
         if number % 7 == 0:
             intake.handle(Finalize())
         intake.close()
 
     assert threads() == []
+    assert in_flight.held == 0
 
 
 # Before a real session.

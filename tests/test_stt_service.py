@@ -17,6 +17,7 @@ from stt.events import Kind
 from stt.replies import Degraded
 from stt.store.table import open_store
 from stt_batches import BatchOptions, Plan
+from stt_file import FileOptions
 from stt_ingest import JobQueue
 from stt_job import Overdue
 from stt_load import LoadMonitor
@@ -26,7 +27,7 @@ from stt_surroundings import SessionOptions
 from stt_timers import Timers
 from tests.queue_jobs import TINY
 from tests.service import WAIT, Facts, replies
-from tests.speech import speech
+from tests.speech import silence, speech
 
 
 @contextmanager
@@ -102,6 +103,23 @@ def test_a_drain_waits_for_posted_chunks() -> None:
         assert not draining.is_alive()
         assert [running.recorder.status("t", chunk) for chunk in "123"] == ["done"] * 3
         assert running.why_not_ready() == "the service is shutting down"
+
+
+def test_a_drain_waits_for_files_and_fails_those_that_take_longer() -> None:
+    """AD8: also between two utterances, when the queue is empty; then no other is taken."""
+    gate, ready = threading.Event(), threading.Event()
+    with service(lambda: FakeEngine(gate=gate), announce=lambda _: ready.set()) as running:
+        assert ready.wait(WAIT)
+        file = running.recorder.listen([speech(1.0), silence(1.0)] * 2, FileOptions())
+        heard = iter(file)
+
+        running.drain(0.01)
+
+        with pytest.raises(NotReady, match="shutting down"):
+            next(heard)
+        with pytest.raises(NotReady):
+            running.recorder.listen([speech(1.0)], FileOptions())
+        gate.set()
 
 
 def test_a_dead_worker_is_noticed() -> None:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from stt_socket import BackBuf, GuardSock, InFlight
+from stt_in_flight import InFlight
+from stt_socket import BackBuf, GuardSock
 
 
 @pytest.fixture(name="pair")

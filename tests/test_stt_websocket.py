@@ -19,7 +19,7 @@ from simple_websocket import ConnectionClosed
 from sockets import BINARY, CLOSE, KEY, PING, PONG, TEXT, Served, frame, served, until
 
 import stt_websocket
-from stt_socket import InFlight
+from stt_in_flight import InFlight
 from stt_websocket import HardServer, SocketOptions
 
 

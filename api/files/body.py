@@ -13,7 +13,7 @@ from typing import cast
 
 from flask import Request
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
 from stt.errors import BadField, BadInput, TooLarge, UnsupportedAudio
@@ -22,6 +22,7 @@ Hold = Callable[[int], None]
 """Counts bytes that come into memory. Raises QueueFull."""
 
 FORM = "multipart/form-data"
+PIECE = 65_536  # bytes read at once
 MAX_FIELD = 3 * 2**20
 """Bytes of one field: clients send 10 s of a speaker's voice in one, in base64 (OF11)."""
 
@@ -42,8 +43,13 @@ class CountedBody:
 
 def raw_body(request: Request, begun: bytes, hold: Hold) -> bytes:
     """A body that is the file; ``begun`` of it has been read. Raises BadInput, QueueFull."""
+    whole = io.BytesIO()  # grows in place, and is given away as it is: the body is there once
+    whole.write(begun)
     with _refusals():
-        return _checked(begun + _stream(request, hold, begun=len(begun)).read())
+        stream = _stream(request, hold, begun=len(begun))
+        while piece := stream.read(PIECE):
+            whole.write(piece)
+    return _checked(whole.getvalue())
 
 
 def form_body(
@@ -64,7 +70,7 @@ def form_body(
         max_form_parts=request.max_form_parts,
         silent=False,
     )
-    with _refusals():
+    with _refusals(request.max_form_parts):
         _, form, files = parser.parse(
             cast(io.BytesIO, _stream(request, hold)),
             request.mimetype,
@@ -88,13 +94,16 @@ def _stream(request: Request, hold: Hold, *, begun: int = 0) -> CountedBody | io
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def _refusals(most_parts: int | None = None) -> Iterator[None]:
     """What reading a body raises, as ours (client OE3)."""
     try:
         yield
-    except HTTPException as error:  # too large for the form parser, or cut off
-        kind = TooLarge if error.code == 413 else BadInput
-        raise kind(error.description or "The body cannot be read.") from error
+    except RequestEntityTooLarge as error:  # of the form parser, which does not say which
+        raise TooLarge(
+            f"A field may have {MAX_FIELD >> 20} MiB, and a multipart body {most_parts} parts."
+        ) from error
+    except HTTPException as error:  # cut off
+        raise BadInput(error.description or "The body cannot be read.") from error
     except ValueError as error:
         raise BadInput(f"The multipart body is broken: {error}.") from error
 

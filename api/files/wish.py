@@ -199,7 +199,7 @@ def _final(value: str | None) -> FinalChoice | None:
 
 
 def _check_temperature(value: str | None) -> None:
-    """Checked and no more: the fallback ladder chooses the temperature (OF5)."""
+    """Checked and no more: the engine decodes without sampling (OF5)."""
     try:
         number = float(value or 0)
     except ValueError:

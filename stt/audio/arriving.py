@@ -16,6 +16,8 @@ MAX_UNHEARD = 8 * 2**20
 """Bytes that may come without audio: pictures and tables of files in use are smaller. FFmpeg cannot
 keep more than it has read, so this bounds what a stream that only claims to be audio costs."""
 
+PIECE = 4096  # bytes looked through at once
+
 
 class Arriving:
     """See the module's docstring. One caller at a time."""
@@ -50,6 +52,11 @@ class Arriving:
             raise UndecodableAudio(f"{self._limit >> 20} MiB came without any audio.")
         return data
 
+    def put_back(self, data: bytes) -> None:
+        """What was read last is to be read again."""
+        self._held = data + self._held
+        self._unheard -= len(data)
+
     def peek(self, size: int) -> bytes:
         """The next ``size`` bytes, which stay; fewer at the end."""
         while len(self._held) < size and (data := self._source(size - len(self._held))):
@@ -67,6 +74,18 @@ class Arriving:
         """Pass over bytes, however many."""
         while size > 0 and (data := self.read(min(size, 65_536))):
             size -= len(data)
+
+    def seek(self, mark: bytes) -> bool:
+        """Pass over bytes up to these, which stay; False where they never come."""
+        while (at := self._held.find(mark)) < 0:
+            self.skip(len(self._held) - len(mark) + 1)  # the rest may be their beginning
+            data = self._source(PIECE)
+            if not data:
+                self.ended = True
+                return False
+            self._held += data
+        self.skip(at)
+        return True
 
 
 class Part:

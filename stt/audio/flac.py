@@ -6,6 +6,7 @@ how long it is: it ends where the header of the next one is found (RFC 9639, sec
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
@@ -36,6 +37,17 @@ def flac_pieces(arriving: Arriving) -> Iterator[Samples]:
     except Exception as error:
         raise CutShort(f"The audio cannot be decoded: {error}") from error
     yield mono.flush()
+
+
+def bare_flac(data: bytes) -> bytes:
+    """A FLAC file of its format and its audio alone: tags can cost hours (`stt.audio.untagged`).
+
+    Raises UndecodableAudio.
+    """
+    arriving = Arriving(io.BytesIO(data).read)
+    arriving.allow(len(data))
+    info = _stream_info(arriving)
+    return b"fLaC\x80\0\0\x22" + info + arriving.exactly(len(data))
 
 
 def _stream_info(arriving: Arriving) -> bytes:

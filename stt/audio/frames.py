@@ -22,6 +22,8 @@ log = logging.getLogger("stt.audio")
 
 MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz, runtime RT-61
 SLICE = 65_536  # samples a channel
+MAX_SILENT = 50_000
+"""Packets without audio, one after the other: seconds of work. They may be a byte long each."""
 _FORMATS: dict[str, tuple[str, float]] = {
     "u8": ("u1", 2.0**7),
     "s16": ("i2", 2.0**15),
@@ -102,10 +104,15 @@ def check_served(channels: int, rate: int) -> None:
 def _pieces(track: av.AudioStream, opened: av.container.InputContainer) -> Iterator[Samples]:
     """Decode, downmix and resample packet by packet; then what the resampler holds."""
     mono = Mono()
+    silent = 0  # packets since there was audio
     try:
         for packet in opened.demux(track):
-            yield mono.push(decoded_frames(packet.decode))
-    except STTError:
+            piece = mono.push(decoded_frames(packet.decode))
+            silent = 0 if len(piece) else silent + 1
+            if silent > MAX_SILENT:
+                raise CutShort(f"{MAX_SILENT} packets in a row hold no audio.")
+            yield piece
+    except UnsupportedAudio:
         raise
     except Exception:
         yield mono.flush()  # the tail belongs to what was decoded

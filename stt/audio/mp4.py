@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Iterator
 
+from stt.audio.untagged import untagged
 from stt.errors import UndecodableAudio
 
 MAX_CLAIMED = 2_000_000
@@ -25,22 +26,34 @@ def check_tables(data: bytes) -> None:
 
 
 def claimed(data: bytes) -> int:
-    """The samples that all tables claim, in a file or some of its boxes.
+    """The samples that all tables claim, in a file or some of its boxes; enough of them.
 
     Raises UndecodableAudio where tables hide by being compressed.
     """
-    tables = list(_tables(data))
-    if any(kind == b"cmov" for kind, _ in tables):
-        raise UndecodableAudio("The tables of the MP4 file are compressed.")
-    if _is_plain_pcm(data, tables):
-        return 0
-    return sum(_claim(kind, data, at) for kind, at in tables)
+    plain, samples = False, 0
+    for number, (kind, at) in enumerate(_tables(data)):
+        if kind == b"cmov":
+            raise UndecodableAudio("The tables of the MP4 file are compressed.")
+        plain = (plain or number == 0) and _is_plain(kind, data, at)
+        samples += _claim(kind, data, at)
+        if samples > MAX_CLAIMED and not plain:
+            break
+    return 0 if plain and not _has_video(data) else samples
 
 
 def check_claim(samples: int) -> None:
     """Raises UndecodableAudio above `MAX_CLAIMED`."""
     if samples > MAX_CLAIMED:
         raise UndecodableAudio(f"The MP4 file claims more than {MAX_CLAIMED} packets.")
+
+
+def untagged_boxes(data: bytes) -> bytes:
+    """A file whose boxes other than media have no tags (`stt.audio.untagged`)."""
+    parts, at = [], 0
+    for start, end in _outside_media(data):
+        parts += [data[at:start], untagged(data[start:end], "mov")]
+        at = end
+    return b"".join([*parts, data[at:]])
 
 
 def _tables(data: bytes) -> Iterator[tuple[bytes, int]]:
@@ -78,15 +91,16 @@ def _claim(kind: bytes, data: bytes, at: int) -> int:
     return {b"stsz": second, b"stz2": second, b"trun": first}.get(kind, 0)
 
 
-def _is_plain_pcm(data: bytes, tables: list[tuple[bytes, int]]) -> bool:
-    """Whether FFmpeg indexes the file by chunks: every sample one step long, and really there."""
-    for kind, at in tables:
-        _, first, second, third = _fields(data, at)
-        if kind == b"stts":
-            plain = first == 1 and third == 1  # one entry: all samples, one step each
-        else:
-            plain = kind == b"stsz" and 0 < first * second <= len(data)
-        if not plain:
-            return False
-    outside = (data.find(b"vide", start, end) for start, end in _outside_media(data))
-    return bool(tables) and all(found < 0 for found in outside)
+def _is_plain(kind: bytes, data: bytes, at: int) -> bool:
+    """Whether FFmpeg may index a table by chunks: samples of one step each, and really there.
+
+    It does so for a file of plain PCM, where all tables are like this.
+    """
+    _, first, second, third = _fields(data, at)
+    if kind == b"stts":
+        return first == 1 and third == 1  # one entry: all samples, one step each
+    return kind == b"stsz" and 0 < first * second <= len(data)
+
+
+def _has_video(data: bytes) -> bool:
+    return any(data.find(b"vide", start, end) >= 0 for start, end in _outside_media(data))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 
 from stt.audio.arriving import Arriving
-from stt.audio.mp4 import check_claim, check_tables, claimed
+from stt.audio.mp4 import check_claim, check_tables, claimed, untagged_boxes
+from stt.audio.untagged import untagged
 from stt.errors import TooLarge
 
 MAX_WHOLE = 16 * 2**20
@@ -43,7 +44,7 @@ class Boxes:
                 f"{MAX_WHOLE >> 20} MiB. Write it fragmented, or with its index first."
             )
         check_tables(data)
-        return data
+        return untagged_boxes(data)
 
     def read(self, size: int) -> bytes:
         """Up to ``size`` bytes; b"" at the end. Raises UndecodableAudio."""
@@ -76,5 +77,5 @@ class Boxes:
             box = self._arriving.exactly(2 * MAX_WHOLE if endless else size)
             self._claimed += claimed(box)
             check_claim(self._claimed)
-            self._ready += box
+            self._ready += untagged(box, "mov")
         return bytes(kind)

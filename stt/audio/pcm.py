@@ -144,14 +144,20 @@ def _check(encoding: str, sample_rate: int, channels: int, channel: int | None) 
     """Raises UnsupportedAudio, naming the parameter and what is served."""
     if encoding not in ENCODINGS:
         served = ", ".join(ENCODINGS)
-        raise UnsupportedAudio(f"encoding {encoding!r} is not served; use one of {served}")
+        raise _unsupported("encoding", f"{encoding!r} is not served; use one of {served}")
     if sample_rate not in RATES:
         served = f"{RATES[0]} to {RATES[-1]} Hz"
-        raise UnsupportedAudio(f"sample_rate {sample_rate} is not served; use {served}")
+        raise _unsupported("sample_rate", f"{sample_rate} is not served; use {served}")
     if not 1 <= channels <= MAX_CHANNELS:
-        raise UnsupportedAudio(f"channels {channels} are not served; use 1 to {MAX_CHANNELS}")
+        raise _unsupported("channels", f"{channels} are not served; use 1 to {MAX_CHANNELS}")
     if channel is not None and not 0 <= channel < channels:
-        raise UnsupportedAudio(f"channel {channel} is not there; use 0 to {channels - 1}")
+        raise _unsupported("channel", f"{channel} is not there; use 0 to {channels - 1}")
+
+
+def _unsupported(param: str, problem: str) -> UnsupportedAudio:
+    error = UnsupportedAudio(f"{param} {problem}")
+    error.param = param
+    return error
 
 
 def _resampler(sample_rate: int) -> Resampler:

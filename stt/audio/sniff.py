@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stt.audio.mp4 import check_tables
-from stt.audio.wav import plain_wav
+from stt.audio.flac import bare_flac
+from stt.audio.mp4 import check_tables, untagged_boxes
+from stt.audio.untagged import tag_length, untagged
 from stt.errors import UndecodableAudio
 
 HEAD = 12
@@ -39,13 +40,24 @@ _MAGIC = (
 
 
 def sniff(data: bytes) -> Container:
-    """The container of a file. Raises UndecodableAudio: not one of ours, or a lying header."""
+    """The container of a file, without its tags.
+
+    Raises UndecodableAudio: not one of ours, or a lying header.
+    """
     if data[:3] == ID3:
-        return Container(_after_id3(data), data)
-    name = demuxer_of(data[:HEAD])
-    if name == "mov":
-        check_tables(data)
-    return Container(name, plain_wav(data) if name == "wav" else data)
+        data = _after_id3(data)
+        name = "flac" if data[:4] == b"fLaC" else _frame_sync(data[:4]) or "mp3"
+    else:
+        name = demuxer_of(data[:HEAD])
+    match name:
+        case "mov":
+            check_tables(data)
+            data = untagged_boxes(data)
+        case "flac":
+            data = bare_flac(data)
+        case "aiff":
+            data = untagged(data, name)
+    return Container(name, data)
 
 
 def demuxer_of(head: bytes) -> str:
@@ -64,19 +76,12 @@ def demuxer_of(head: bytes) -> str:
     raise UndecodableAudio(f"The bytes are not an audio file we know ({SERVED}).")
 
 
-def _after_id3(data: bytes) -> str:
-    """The demuxer of a file that starts with an ID3v2 tag: mp3 unless its audio says otherwise."""
-    at = tag_length(data)
-    audio = data[at : at + 4]
-    return "flac" if audio == b"fLaC" else _frame_sync(audio) or "mp3"
-
-
-def tag_length(head: bytes) -> int:
-    """The bytes of the ID3v2 tag that starts with these 10."""
-    size = 10
-    for place, byte in enumerate(head[6:10]):  # 7 bits each
-        size += (byte & 0x7F) << 7 * (3 - place)
-    return size
+def _after_id3(data: bytes) -> bytes:
+    """A file without the ID3v2 tags that it starts with."""
+    at = 0
+    while data[at : at + 3] == ID3:
+        at += tag_length(data[at : at + 10])
+    return data[at:]
 
 
 def _frame_sync(data: bytes) -> str | None:

@@ -14,7 +14,9 @@ from stt.audio.arriving import Arriving, Part, Read
 from stt.audio.flac import flac_pieces
 from stt.audio.frames import CutShort, Source, check_served, decoded_pieces
 from stt.audio.mp4_stream import Boxes
-from stt.audio.sniff import HEAD, ID3, demuxer_of, tag_length
+from stt.audio.ogg import Pages
+from stt.audio.sniff import HEAD, ID3, demuxer_of
+from stt.audio.untagged import Frames, Untagged, tag_length
 from stt.audio.wav import read_header
 from stt.errors import TooLarge, UndecodableAudio
 from stt.events import SAMPLE_RATE, Samples
@@ -93,15 +95,19 @@ def _pieces(demuxer: str, arriving: Arriving) -> Iterator[Samples]:
             if boxes.index_first():
                 return _streamed(boxes, demuxer)
             return decoded_pieces(io.BytesIO(boxes.whole()), demuxer)
+        case "ogg":
+            return _streamed(Pages(arriving), demuxer)
+        case "aac":
+            return _streamed(Frames(arriving), demuxer)
         case _:
-            return _streamed(arriving, demuxer)
+            return _streamed(Untagged(arriving, demuxer), demuxer)
 
 
 def _wav_pieces(arriving: Arriving) -> Iterator[Samples]:
     form, length = read_header(arriving)
     check_served(form.channels, form.rate)
     if form.bare is None:
-        return _streamed(Part(arriving, length, form.header(2**32 - 1)), "wav")
+        return _streamed(Part(arriving, length, form.header), "wav")
     layout = {"sample_rate": str(form.rate), "ch_layout": f"{form.channels}C"}
     return _streamed(Part(arriving, length), form.bare, layout)
 

@@ -14,7 +14,7 @@ from stt.errors import UndecodableAudio
 
 MAX_FORMAT = 4096
 """Bytes of a format chunk; the longest in use, of ADPCM, has some 50."""
-_TO_THE_END = 2**32 - 1
+_TO_THE_END = b"\xff\xff\xff\xff"
 """A length FFmpeg takes for none."""
 _PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 _BARE = {
@@ -46,37 +46,19 @@ class WavFormat:
         whole = self.align * 8 == self.channels * self.bits
         return _BARE.get((self.kind, self.bits)) if whole else None
 
-    def header(self, length: int) -> bytes:
-        """A WAV header for so many bytes of audio, and nothing else."""
+    @property
+    def header(self) -> bytes:
+        """A WAV header for audio that reaches to the end, and nothing else."""
         head = b"WAVEfmt " + struct.pack("<I", len(self.chunk)) + self.chunk + b"data"
-        riff = min(len(head) + 4 + length, _TO_THE_END)
-        return b"RIFF" + struct.pack("<I", riff) + head + struct.pack("<I", length)
-
-
-def plain_wav(data: bytes) -> bytes:
-    """A WAV file with true lengths, of format and audio alone (RT-62).
-
-    A length of 0 or beyond the end was written by a stream: the audio reaches to the end.
-
-    Raises UndecodableAudio for a rate, channels or bits of 0 (RT-64), or a chunk missing.
-    """
-    form, at = None, 12
-    while at + 8 <= len(data):
-        name, size = struct.unpack_from("<4sI", data, at)
-        at += 8
-        if name == b"data" and form is not None:
-            size = size if 0 < size <= len(data) - at else min(len(data) - at, _TO_THE_END)
-            return form.header(size) + data[at : at + size]
-        if name == b"fmt ":
-            form = _format(data[at : at + min(size, MAX_FORMAT)])
-        at += size + size % 2
-    raise UndecodableAudio("The WAV file holds no audio.")
+        return b"RIFF" + _TO_THE_END + head + _TO_THE_END
 
 
 def read_header(arriving: Arriving) -> tuple[WavFormat, int | None]:
     """The format, and how long the audio is (None: to the end) that arrives next.
 
-    Raises UndecodableAudio as `plain_wav` does.
+    A length of 0 was written by a stream, and one beyond the end reaches to the end (RT-62).
+
+    Raises UndecodableAudio for a rate, channels or bits of 0 (RT-64), or a chunk missing.
     """
     form = None
     arriving.skip(12)

@@ -167,6 +167,33 @@ def test_live_speech_is_served_while_a_long_file_is_heard(slow: Hark) -> None:
         assert sock.recv(65536)
 
 
+def test_ad8_a_stop_tells_the_clients_of_files(tmp_path: Path) -> None:
+    """AD8, OS6, OE2: what cannot be brought to its end in time hears 503, or an event, no EOF."""
+    slow = {"STT_FAKE_DELAY_MS": "300", "STT_GRACEFUL_TIMEOUT_S": "6"}
+    with hark(tmp_path, **FAKE, **ONE_BY_ONE, **slow) as service:
+        with (
+            closing(sent(service, LONG, stream="true")) as one,
+            closing(sent(service, LONG)) as two,
+        ):
+            streamed = b""
+            while b"transcript.text.delta" not in streamed:
+                streamed += one.recv(65536)
+            until(lambda: metric(service, r'hark_queue_depth\{kind="ordered"\}') > 0)
+
+            service.terminate()
+            while data := one.recv(65536):
+                streamed += data
+            whole = b"".join(iter(lambda: two.recv(65536), b""))
+
+        assert service.process.wait(10) == 0
+
+    frames = re.findall(rb"^data: (.*)$", streamed, re.MULTILINE)
+    assert json.loads(frames[-2])["error"]["code"] == "not_ready"
+    assert frames[-1] == b"[DONE]"
+    assert whole.startswith(b"HTTP/1.1 503")
+    assert b"Retry-After" in whole
+
+
 def test_of23_the_log_finds_a_file_by_its_request(slow: Hark) -> None:
     """OF23: the id of the client is in the lines of the engine, of the file and of the answer."""
     kind = "multipart/form-data; boundary=b"

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -367,7 +368,23 @@ def test_the_key_opens_the_service(tmp_path: Path) -> None:
             events = refused.talk(lambda client: transcribed(client, voice(1)))
             assert complaint(events).startswith("401: ")
         kept = keyed.ask("GET", "/list_transcripts", Authorization="Bearer ka").json
-        assert kept == {"1": {"transcript": counted(1)}}
+        assert list(kept.values()) == [{"transcript": counted(1)}]
+
+
+def test_every_transcript_is_kept(tmp_path: Path) -> None:
+    """None takes the place of another, of the same client or of two at once, or of a chunk `1`."""
+
+    async def two(client: AsyncTcpClient) -> list[str]:
+        return [transcript(await transcribed(client, voice(n))).text for n in (1, 2)]
+
+    with hark(tmp_path, **FAST) as service, program(service.url) as started:
+        with ThreadPoolExecutor() as clients:
+            said = list(clients.map(started.talk, [two, two]))
+        kept = service.get("/list_transcripts?tenant_id=wyoming")
+
+    assert said == [[counted(1), counted(2)]] * 2
+    assert all(name.isdecimal() and len(name) == 13 for name in kept)
+    assert sorted(text["transcript"] for text in kept.values()) == sorted(said[0] * 2)
 
 
 def test_it_listens_on_loopback_unless_told_otherwise() -> None:
