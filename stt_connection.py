@@ -193,9 +193,14 @@ class Connection:
         self._session.outbox.close(code, reason or error.code)
 
     def _expire(self) -> None:
-        """The longest time is over: what is open gets its final first (client RE8)."""
+        """The longest time is over: what is open gets its final first (client RE8).
+
+        Raises ConnectionClosed, as `_read` does.
+        """
         over = SessionExpired("the session lasted as long as one may")
         self._session.close(1001, farewell=problem(over, close_code=1001))
+        while self._ws.receive(LAST_WAIT) is not None:
+            pass  # it counts no more, but pings are answered and a close is heard (RQ8, RQ9)
 
     # The writer.
 

@@ -17,15 +17,14 @@ from api.files.room import Files
 from api.files.wish import Wish
 from stt.errors import BadInput, UnsupportedAudio
 from stt.events import Final, Word
+from stt.ids import as_hint
 from stt.protocols.deepgram_query import (
     MULTILINGUAL,
     DeepgramQuery,
-    hotwords,
     known_language,
     read_query,
 )
 from stt.protocols.deepgram_shapes import (
-    JSON,
     MODEL,
     MODEL_UUID,
     alternative,
@@ -36,6 +35,7 @@ from stt.protocols.deepgram_shapes import (
     metadata,
     ms,
 )
+from stt.protocols.wire import JSON
 from stt.replies import Transcription
 
 PATH = "/v1/listen"
@@ -121,7 +121,7 @@ def _wish(query: DeepgramQuery, languages: frozenset[str]) -> Wish:
         response_format="verbose_json",
         granularities=("word",),
         language=None if query.detects else known_language(query, languages),
-        hotwords=hotwords(query.keyterms),
+        hotwords=as_hint(query.keyterms),
         encoding=query.encoding,
         sample_rate=query.sample_rate,
         channels=query.channels,

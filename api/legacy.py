@@ -21,7 +21,7 @@ from stt.errors import BadInput, NotReady, QueueFull, STTError, TooLarge
 from stt.events import Samples
 from stt.formats import error_object
 from stt.ids import DEFAULT_TENANT, checked_id
-from stt.protocols.native import decoded_base64
+from stt.protocols.wire import decoded_base64
 
 WHITE_SPACE = frozenset(" \t\r\n")  # RFC 8259, section 2
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -188,7 +188,8 @@ def _queue(
 
 def _decoded(audio: object) -> bytes:
     """Standard base64, line breaks allowed (DM6, B17). Raises BadInput."""
-    return decoded_base64("".join(audio.split()) if isinstance(audio, str) else audio)
+    text = "".join(audio.split()) if isinstance(audio, str) else audio
+    return decoded_base64(text, "audio_b64")
 
 
 def _framed(outcomes: list[Outcome], status: int) -> Response:

@@ -8,6 +8,7 @@ from dialects.base import Accepted, Asked, DoorOptions, Refusal
 from stt.audio.stream import decoded_stream
 from stt.errors import NotReady, STTError, UnsupportedAudio
 from stt.events import SAMPLE_RATE
+from stt.ids import as_hint
 from stt.protocols.base import Close
 from stt.protocols.native import NativeOptions, NativeProtocol
 from stt.protocols.native_query import NativeQuery, read_query
@@ -68,7 +69,7 @@ class NativeDialect:
                 language=query.language or speech.language,
                 task=query.task or speech.task,
                 prompt=query.prompt or speech.prompt,
-                hotwords=", ".join(filter(None, hints)) or speech.hotwords,
+                hotwords=as_hint(filter(None, hints)) or speech.hotwords,
                 endpointing=(
                     ends if silence is None else replace(ends, silence=silence, by_text=False)
                 ),

@@ -14,14 +14,12 @@ from dialects.base import DoorOptions
 from dialects.native import NativeDialect
 from stt import errors, replies
 from stt.errors import STTError
-from stt.events import Word
+from stt.events import MAX_CHANNELS, RATES, Word
 from stt.protocols import base
 from stt.protocols.base import Command
 from stt.protocols.native import NativeOptions, NativeProtocol
 from stt.protocols.native_query import (
     ENCODINGS,
-    MAX_CHANNELS,
-    RATES,
     NativeQuery,
     read_query,
 )

@@ -15,8 +15,6 @@ from stt.ids import MAX_HINT
 from stt.protocols.native import NativeOptions
 from stt.protocols.native_query import (
     CONTAINERS,
-    MAX_CHANNELS,
-    RATES,
     WIDTHS,
     NativeQuery,
     read_query,
@@ -192,8 +190,7 @@ def test_of_a_container_no_channel_is_chosen() -> None:
 
 
 def test_the_query_serves_what_the_decoder_serves() -> None:
-    """The protocols do not import the audio room, so their limits are written twice (W27)."""
-    assert (RATES, MAX_CHANNELS) == (pcm.RATES, pcm.MAX_CHANNELS)
+    """The protocols do not import the audio room, so the widths are written twice (W27)."""
     assert pcm.ENCODINGS.keys() == WIDTHS.keys()
     assert {name: e.width for name, e in pcm.ENCODINGS.items()} == WIDTHS
 

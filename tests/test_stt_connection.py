@@ -168,6 +168,30 @@ def test_a_connection_that_lasted_too_long_says_its_finals_first() -> None:
         assert wire.closed == (1001, "session_expired")
 
 
+def test_a_client_that_waits_for_its_last_finals_is_heard() -> None:
+    """What it says counts no more, but pings are answered and its close is noticed (RQ8, RQ9)."""
+    with held(only=Kind.FINAL) as (core, _, gate):
+        wire = Wire(pcm(speech(1.0)))
+        receive = wire.receive
+        waits: list[float] = []
+
+        def listened(timeout: float) -> str | bytes | None:
+            if timeout == LAST_WAIT:
+                waits.append(timeout)
+                if len(waits) == 1:
+                    return "say"
+                gate.set()
+            return receive(timeout)
+
+        wire.receive = listened  # type: ignore[method-assign]
+        served(core, wire, longest=0.2)
+
+        assert len(waits) == 2
+        assert "one two" in wire.sent
+        assert "note" not in wire.sent
+        assert wire.closed == (1001, "session_expired")
+
+
 def test_who_stands_before_the_session_gets_the_commands() -> None:
     """A listener takes everything in the session's place (S9)."""
 

@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stt.errors import BadInput, UnsupportedAudio
-from stt.events import FinalChoice, Task
+from stt.events import MAX_CHANNELS, RATES, FinalChoice, Task
 from stt.ids import DEFAULT_TENANT, checked_hint, checked_id, shortened
 from stt.protocols.native import NativeOptions, WordsChoice
 from stt.protocols.native_tuning import Tuning, read_tuning
 
-RATES = range(8000, 48_001)  # Hz (native W27)
-MAX_CHANNELS = 8  # runtime RT-61
 WIDTHS = {"linear16": 2, "linear32": 4, "float32": 4, "mulaw": 1, "alaw": 1}
 """Bytes of a bare sample, by encoding."""
 CONTAINERS = ("auto", "webm", "ogg", "opus", "mp4", "mp3", "flac", "wav", "aac")
