@@ -154,7 +154,7 @@ class Connection:
             self._say(error, error.chunk_id or getattr(command, "chunk_id", None))
             if isinstance(message, bytes) or isinstance(command, AppendAudio | ReplaceAudio):
                 self._observer.frames_dropped(error.code)
-            return isinstance(error, BadInput)
+            return isinstance(error, BadInput) and not error.harmless
         except Exception:
             log.exception("a message failed", extra=self._about)
             self._say(STTError("the server failed on this message"), None)

@@ -51,6 +51,12 @@ class Wire:
         self.gone.set()
 
 
+class Harmless(BadInput):
+    """What a correct client may do."""
+
+    harmless = True
+
+
 class Tongue:
     """A protocol of this test: letters for commands, words for replies."""
 
@@ -60,6 +66,8 @@ class Tongue:
             return [AppendAudio(message)]
         if message == "bad":
             raise BadInput("no such word")
+        if message == "odd":
+            raise Harmless("not here")
         known: dict[str, Command] = {"flush": Flush(), "close": Close(), "say": Say(Note("said"))}
         return [known[word] for word in message.split()]
 
