@@ -28,6 +28,7 @@ from stt.protocols.wire import JSON, decoded_base64, json_object
 from stt.replies import Note
 from stt.speech.options import SpeechOptions
 
+LONGEST_PIECE = 10.0  # s of audio in one command
 SHORTEST_COMMIT = 0.1  # s (RE1)
 LONGEST_EVENT_ID = 512  # characters; it is echoed, so it is bounded
 CONVERSATION = ("conversation.", "response.", "output_audio_buffer.")
@@ -101,13 +102,17 @@ class ClientEvents:
                 raise UnknownEvent(f"unknown event type {shortened(kind)}", "type")
 
     def _append(self, event: JSON) -> Iterator[Command]:
-        """Audio before the first update is kept like any other (RQ6)."""
+        """Audio before the first update is kept like any other (RQ6).
+
+        A long one comes in pieces: each is heard in one step, and pings are answered between them.
+        """
         data = _audio(event.get("audio"))
         seconds = len(data) / self._config.format.bytes_per_second
         self._uncommitted += seconds
         self._received += seconds
-        if data:
-            yield AppendAudio(data)
+        size = round(LONGEST_PIECE * self._config.format.bytes_per_second)
+        for at in range(0, len(data), size):
+            yield AppendAudio(data[at : at + size])
 
     def _commit(self) -> Command:
         """With turn detection too, all audio since the client's own last commit counts.
