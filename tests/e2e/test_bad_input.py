@@ -160,6 +160,21 @@ def test_what_expands_takes_bounded_memory(service: Hark, path: str) -> None:
     assert memory(service) - before < 150 * MIB
 
 
+@pytest.mark.parametrize("path", CONTAINERS)
+def test_a_picture_before_the_audio_holds_nobody_up(service: Hark, path: str) -> None:
+    """client-E11, RT-27: 9 MiB of a tag are too many, and refused as soon as they have come."""
+    endless = b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + bytes(9 * MIB)
+
+    with Frames(service.port, path) as peer:
+        with suppress(ConnectionError):
+            if path.startswith("/stt"):
+                peer.send(TEXT, b'{"type":"set_chunk","chunk_id":"1"}')
+            for at in range(0, len(endless), MIB):
+                peer.send(BINARY, endless[at : at + MIB])
+
+        assert peer.close_code() == (1008 if path == "/v1/listen" else 1003)
+
+
 LIES: list[object] = [None, True, -1, 1e300, 10**400, "x", "\ud800", [], [[]], {}, ["\ud800"]]
 FIELDS = (
     "type", "audio", "audio.input", "audio.input.format", "audio.input.format.rate", "include",
