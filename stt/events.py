@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from stt.errors import STTError
 
 SAMPLE_RATE = 16_000  # Hz; Whisper hears nothing else
+USUAL_RATES = {"mulaw": 8_000, "alaw": 8_000}
+"""Hz of bare samples where nobody says: by encoding, G.711 being the telephone's; else 16 kHz."""
 
 Samples: TypeAlias = NDArray[np.float32]
 """(n_samples,) float32, mono, 16 kHz, in [-1, 1]."""

@@ -14,7 +14,7 @@ from dialects.base import DoorOptions
 from dialects.native import NativeDialect
 from stt import errors, replies
 from stt.errors import STTError
-from stt.events import Word
+from stt.events import Abilities, Word
 from stt.protocols import base
 from stt.protocols.base import Command
 from stt.protocols.native import NativeOptions, NativeProtocol
@@ -190,7 +190,7 @@ def test_the_table_lists_every_query_parameter() -> None:
             asked.add(name)
             return default
 
-    assert read_query(Empty(), frozenset()) == NativeQuery()
+    assert read_query(Empty(), Abilities()) == NativeQuery()
     rows = table("## Query parameters")
 
     assert set(rows) == asked

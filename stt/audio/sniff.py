@@ -38,6 +38,8 @@ _MAGIC = (
     (0, b"#!AMR", "amr"),
 )
 
+_UNMISTAKABLE = {b"fLaC": "FLAC", b"OggS": "Ogg", b"\x1a\x45\xdf\xa3": "WebM"}
+
 
 def sniff(data: bytes) -> Container:
     """The container of a file, without its tags.
@@ -74,6 +76,20 @@ def demuxer_of(head: bytes) -> str:
     if (name := _frame_sync(head)) is not None:
         return name
     raise UndecodableAudio(f"The bytes are not an audio file we know ({SERVED}).")
+
+
+def looks_contained(head: bytes) -> str | None:
+    """The name of the container that some bytes can only be the first of, or None.
+
+    Only what no samples begin with but by a chance of one in millions; so no bare frame headers.
+    """
+    if head[:3] == ID3:
+        return "MP3"
+    if head[4:8] == b"ftyp":
+        return "MP4"
+    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        return "WAV"
+    return next((name for magic, name in _UNMISTAKABLE.items() if head.startswith(magic)), None)
 
 
 def _after_id3(data: bytes) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stt.errors import BadInput
+from stt.events import SAMPLE_RATE, USUAL_RATES
 from stt.ids import MAX_HINT, shortened
 
 RAW = ("linear16", "linear32", "mulaw", "alaw")
@@ -21,7 +22,6 @@ CONTAINED = (
 """Encodings that come in a container, which its own first bytes tell (DG3)."""
 RATES = range(8_000, 48_001)  # Hz (native W27)
 MAX_CHANNELS = 8  # runtime RT-61
-TELEPHONE = ("mulaw", "alaw")  # 8 kHz, where a query does not say
 
 ENDPOINT_FLOOR = 0.3
 """s. Clients ask for 10 or 25 ms, which would cut speech within its words; each end of an utterance
@@ -139,9 +139,9 @@ def _encoding(value: str) -> str | None:
 def _rate(value: str, encoding: str | None) -> int:
     """Only read where there is an encoding of bare samples; a container says its own."""
     if encoding is None:
-        return 16_000
+        return SAMPLE_RATE
     if not value:
-        return 8_000 if encoding in TELEPHONE else 16_000
+        return USUAL_RATES.get(encoding, SAMPLE_RATE)
     number = _whole(value)
     if number not in RATES:
         raise BadInput(
