@@ -18,12 +18,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # The voice detector's runtime sends events of each model to its maker, unless told so in time
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-from gunicorn_worker import HarkWorker
+from gunicorn_worker import HarkWorker, allow_request_line
 from stt.errors import SettingError
+from stt.ids import MAX_HINT
 from stt_config import Settings
 
 HTTP_THREADS = 40  # kept free beside the sessions, for health, uploads and polling (RT-01)
 KEPT_ALIVE = 200  # connections that wait for their next request
+USUAL_LINE = 4094  # bytes of a request line without a prompt and hot words
+PERCENT_ENCODED = 12  # bytes of a character in a query, at most
 M_ARENA_MAX = -8  # glibc's malloc.h
 
 
@@ -73,7 +76,8 @@ graceful_timeout = int(settings.graceful_timeout_s)
 keepalive = 5
 max_requests = 0  # recycling a worker would cut its sessions (RT-12)
 preload_app = False  # threads do not survive the fork (AE3)
-limit_request_line = 4094
+limit_request_line = USUAL_LINE + 2 * MAX_HINT * PERCENT_ENCODED
+allow_request_line(limit_request_line)
 limit_request_fields = 64
 limit_request_field_size = 8190
 forwarded_allow_ips = "127.0.0.1,::1"

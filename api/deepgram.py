@@ -9,9 +9,9 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 
-from api.answers import request_id
+from api.answers import NO_HANDSHAKE, UpgradeRequired, as_json, request_id
 from api.files.body import Hold, raw_body
 from api.files.room import Files
 from api.files.wish import Wish
@@ -71,12 +71,17 @@ def blueprint(files: Files) -> Blueprint:
                 channels=query.channels,
             )
             models = {"models": [MODEL_UUID], "model_info": {MODEL_UUID: MODEL}}
-            return jsonify(metadata=told | models, results=results(transcription, query))
+            return as_json({"metadata": told | models, "results": results(transcription, query)})
 
         try:
             return files.serve(request, receive, show)
         except UnsupportedAudio as error:  # 400, as its clients know it (DP3)
             raise BadInput(error.message) from error
+
+    @door.get(PATH)
+    def live() -> Response:
+        """What a live client comes to whose handshake a proxy has taken off."""
+        raise UpgradeRequired(NO_HANDSHAKE)
 
     return door
 

@@ -11,8 +11,9 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 
+from api.answers import as_json
 from stt.auth import Principal, Whom
 from stt.ids import DEFAULT_TENANT
 from stt.protocols import realtime_shapes as shapes
@@ -60,7 +61,7 @@ def blueprint(issuer: Issuer, whom: Whom, rules: Callable[[], Rules]) -> Bluepri
         session = body.find("session")
         config = _config(session, rules())
         secret = issue(config, _seconds(body))
-        return jsonify({**secret, "session": shapes.created_session(config, _session_id())})
+        return as_json({**secret, "session": shapes.created_session(config, _session_id())})
 
     @door.post("/v1/realtime/transcription_sessions")
     def transcription_sessions() -> Response:
@@ -68,7 +69,7 @@ def blueprint(issuer: Issuer, whom: Whom, rules: Callable[[], Rules]) -> Bluepri
         config = _config(body, rules())
         asked = body.find("client_secret")
         secret = issue(config, USUAL_SECONDS if asked is None else _seconds(asked))
-        return jsonify(shapes.created_flat(config, _session_id(), secret))
+        return as_json(shapes.created_flat(config, _session_id(), secret))
 
     return door
 

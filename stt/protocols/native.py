@@ -258,8 +258,8 @@ def _parsed(message: str) -> JSON:
     """The JSON object in a text frame; deep nesting and endless integers included (RT-25)."""
     try:
         fields = json.loads(message)
-    except (ValueError, RecursionError) as error:
-        raise BadJSON(f"a text frame must be a JSON object: {shortened(str(error))}") from None
+    except (ValueError, RecursionError):
+        raise BadJSON(f"a text frame must be a JSON object, got {shortened(message)}") from None
     if not isinstance(fields, dict):
         raise BadJSON(f"a text frame must be a JSON object, got a {type(fields).__name__}")
     return fields

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -294,3 +295,35 @@ def test_other_methods_are_refused_in_the_shape_of_the_door(service: Hark, metho
 
         assert (path, answer.status) == (path, 405)
         assert "POST" in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize("path", ["/stt/stream", "/v1/realtime", "/v1/listen"])
+def test_plain_http_at_a_websocket_address_is_told_so(service: Hark, path: str) -> None:
+    """RFC 9110, 15.5.22; client-OE1, DP3: 426 in the shape of the door, and one line of the log."""
+    answer = service.ask("GET", path)
+
+    assert (answer.status, answer.headers["Upgrade"]) == (426, "websocket")
+    said = answer.json
+    told = said["error"]["message"] if path == "/v1/realtime" else said.get("error", said)
+    assert "forward the Upgrade header" in str(told)
+    assert f"GET {path}: 426" in service.log.read_text()
+
+
+def test_a_prompt_of_any_script_fits_a_query(service: Hark) -> None:
+    """client-S1: 1000 characters of Devanagari and as many hot words are 18 kB as they are sent."""
+    hint = quote("न" * 1000)
+
+    with service.connect(f"?prompt={hint}&hotwords={hint}") as stream:
+        assert stream.greeting is not None
+        assert stream.greeting["type"] == "session"
+
+
+def test_a_refused_session_is_a_line_of_the_log(service: Hark) -> None:
+    """Also where the refusal is said in the WebSocket; and never the query."""
+    with service.connect("?encoding=mp7&api_key=hush") as stream:
+        assert stream.greeting is not None
+        assert stream.greeting["type"] == "error"
+
+    log = service.log.read_text()
+    assert "/stt/stream: refused with 1003: encoding='mp7' is not served" in log
+    assert "hush" not in log
