@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from flask import Blueprint, Response, request
 
 from api.answers import NO_HANDSHAKE, UpgradeRequired, as_json, request_id
-from api.files.body import Hold, raw_body
+from api.files.body import FORM, Hold, raw_body
 from api.files.room import Files
 from api.files.wish import Wish
 from stt.errors import BadInput, UnsupportedAudio
@@ -55,6 +55,8 @@ def blueprint(files: Files) -> Blueprint:
         query = read_query(request.args.items(multi=True))
         if request.mimetype == "application/json":  # the one thing that Deepgram reads in it
             raise BadInput("Audio by url is not fetched: send the audio itself as the body.")
+        if request.mimetype == FORM:
+            raise BadInput("Send the file as the body, not in a form: curl --data-binary @file.")
         digest = hashlib.sha256()
 
         def receive(hold: Hold) -> tuple[bytes, Wish]:

@@ -7,6 +7,7 @@ subtitles may, are not on it (runtime RT-63). Nor is CAF, whose packet table can
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from stt.audio.flac import bare_flac
@@ -38,6 +39,7 @@ _MAGIC = (
     (0, b"#!AMR", "amr"),
 )
 
+_ADDRESS = re.compile(rb'\s*(https?://|\{\s*"url")', re.IGNORECASE)
 _UNMISTAKABLE = {b"fLaC": "FLAC", b"OggS": "Ogg", b"\x1a\x45\xdf\xa3": "WebM"}
 
 
@@ -75,6 +77,8 @@ def demuxer_of(head: bytes) -> str:
         return "aiff"
     if (name := _frame_sync(head)) is not None:
         return name
+    if _ADDRESS.match(head):
+        raise UndecodableAudio("That is an address: send the file itself. Nothing is fetched.")
     raise UndecodableAudio(f"The bytes are not an audio file we know ({SERVED}).")
 
 

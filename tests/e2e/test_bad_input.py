@@ -327,3 +327,23 @@ def test_a_refused_session_is_a_line_of_the_log(service: Hark) -> None:
     log = service.log.read_text()
     assert "/stt/stream: refused with 1003: encoding='mp7' is not served" in log
     assert "hush" not in log
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_an_address_in_place_of_a_file_is_told_so(service: Hark, path: str) -> None:
+    """runtime RT-63: nothing is fetched, at any door."""
+    for address in (b"https://example.org/a.mp3", b' {"url": "http://example.org"}'):
+        answer = sent(service, path, address)
+
+        assert answer.status == 400
+        told = answer.json["err_msg"] if path == "/v1/listen" else problem(answer)["message"]
+        assert "send the file itself" in told
+
+
+def test_a_form_where_a_body_belongs_is_told_so(service: Hark) -> None:
+    """DP3: curl -F to Deepgram's door."""
+    form = part("file", WAV, file=True) + b"--B--\r\n"
+    answer = service.ask("POST", "/v1/listen", form, Content_Type="multipart/form-data; boundary=B")
+
+    assert answer.status == 400
+    assert "--data-binary @file" in answer.json["err_msg"]
