@@ -14,7 +14,7 @@ from stt.errors import Forbidden
 
 OPEN_PATHS = frozenset(
     (
-        "/", "/healthz", "/readyz", "/docs", "/swagger",
+        "/", "/healthz", "/readyz", "/docs", "/docs/", "/swagger", "/swagger/",
         "/openapi.json", "/openapi.yaml", "/asyncapi.json", "/asyncapi.yaml",
     )
 )  # fmt: skip

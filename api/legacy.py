@@ -14,7 +14,7 @@ from typing import IO, Any, NoReturn, Protocol
 
 from flask import Blueprint, Request, Response, request
 
-from api.answers import refusal
+from api.answers import as_json, refusal, refused
 from stt.audio.pcm import pcm16_to_samples
 from stt.auth import Whom
 from stt.errors import BadInput, NotReady, QueueFull, STTError, TooLarge
@@ -195,10 +195,12 @@ def _decoded(audio: object) -> bytes:
 def _framed(outcomes: list[Outcome], status: int) -> Response:
     """As JSON, or as server-sent events where asked for or more than one (TR10)."""
     texts = [json.dumps(outcome.body) for outcome in outcomes]
+    if status >= 400:
+        refused(str(outcomes[0].body["error"]))
     if len(texts) > 1 or "text/event-stream" in request.headers.get("Accept", "").lower():
         events = "".join(f"data: {text}\n\n" for text in texts)
         return Response(events, status, content_type="text/event-stream")
-    return Response(texts[0], status, content_type="application/json")
+    return as_json(outcomes[0].body, status)
 
 
 def _say_error(error: STTError) -> Response:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 
+from api.answers import as_json
 from stt.auth import SECRET_SECONDS, Principal, Whom
 from stt.errors import BadJSON
 from stt.ids import DEFAULT_TENANT
@@ -56,7 +57,7 @@ def blueprint(issuer: Issuer, whom: Whom, rules: Callable[[], Rules]) -> Bluepri
         session = body.find("session")
         config = _config(session, rules())
         secret = issue(config, _seconds(body))
-        return jsonify(
+        return as_json(
             {**secret, "session": shapes.created_session(config, shapes.new_session_id())}
         )
 
@@ -66,7 +67,7 @@ def blueprint(issuer: Issuer, whom: Whom, rules: Callable[[], Rules]) -> Bluepri
         config = _config(body, rules())
         asked = body.find("client_secret")
         secret = issue(config, USUAL_SECONDS if asked is None else _seconds(asked))
-        return jsonify(shapes.created_flat(config, shapes.new_session_id(), secret))
+        return as_json(shapes.created_flat(config, shapes.new_session_id(), secret))
 
     return door
 

@@ -25,7 +25,7 @@ from stt_surroundings import SessionOptions
 
 IDLE = 10.0  # s without audio or KeepAlive (DG12)
 IDLE_CLOSE = (1011, "NET-0001")
-NO_AUDIO_CLOSE = (1008, "DATA-0000")
+NO_AUDIO_CLOSE = (1008, "DATA-0000")  # and why, in words
 
 
 class DeepgramDialect:

@@ -283,6 +283,15 @@ def test_more_seconds_than_allowed_are_refused() -> None:
         decode_file(data + b"\0\0", max_seconds=0.5, encoding="linear16")
 
 
+@pytest.mark.parametrize("encoding", ["mulaw", "alaw"])
+def test_bare_g711_is_the_telephones(encoding: str) -> None:
+    """native UP3: 8 kHz, where nobody says."""
+    for rate, heard in ((None, 16_000), (16_000, 8000)):
+        samples = decode_file(bytes(8000), max_seconds=2, encoding=encoding, sample_rate=rate)
+
+        assert len(samples) == heard
+
+
 @pytest.mark.parametrize("encoding", [None, "linear16"])
 def test_a_file_is_decoded_in_blocks(encoding: str | None) -> None:
     """runtime RT-60: some 15 s at a time, and joined they are the file."""

@@ -14,7 +14,7 @@ from dialects.base import DoorOptions
 from dialects.native import NativeDialect
 from stt import errors, replies
 from stt.errors import STTError
-from stt.events import MAX_CHANNELS, RATES, Word
+from stt.events import MAX_CHANNELS, RATES, Abilities, Word
 from stt.protocols import base
 from stt.protocols.base import Command
 from stt.protocols.native import NativeOptions, NativeProtocol
@@ -188,7 +188,7 @@ def test_the_table_lists_every_query_parameter() -> None:
             asked.add(name)
             return default
 
-    assert read_query(Empty(), frozenset()) == NativeQuery()
+    assert read_query(Empty(), Abilities()) == NativeQuery()
     rows = table("## Query parameters")
 
     assert set(rows) == asked

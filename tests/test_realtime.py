@@ -436,8 +436,12 @@ def test_s17_a_word_that_grows_leaves_no_fragment() -> None:
     def script(window: Window) -> str:
         return "hello world" if window.seconds < 3.5 else "hello worldly goods of ours"
 
-    with talking(engine=FakeEngine(script)) as client:
-        client.say(6.0)
+    with running(FakeEngine(script)) as core:
+        client = Client(opened(core, AT_16), AT_16)
+        for _ in range(30):  # each interim is read in its time: two agree on the first word
+            client.say(0.1)
+            assert core.queue.join(WAIT)
+        client.say(3.0)
         client.rest(1.0)
         done = client.completed()
 

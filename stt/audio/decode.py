@@ -23,7 +23,7 @@ from stt.audio.sniff import Container, sniff
 from stt.audio.untagged import Frames, Untagged, untagged
 from stt.audio.wav import read_header
 from stt.errors import TooLarge, UndecodableAudio
-from stt.events import SAMPLE_RATE, Samples
+from stt.events import SAMPLE_RATE, USUAL_RATES, Samples
 
 log = logging.getLogger("stt.audio")
 
@@ -48,8 +48,8 @@ def decoded_blocks(
     """The audio of a file, in blocks of some 15 s, decoded when they are asked for; none is empty.
 
     It is the first audio track, as far as it can be decoded. ``encoding`` says that the bytes are
-    headerless PCM, of ``channels`` at ``sample_rate`` or else 16 kHz (native UP3); otherwise the
-    content tells the container (UP4).
+    headerless PCM, of ``channels`` at ``sample_rate``, or else the encoding's usual one (native
+    UP3); otherwise the content tells the container (UP4).
 
     Raises, when it gets there: TooLarge above ``max_seconds``, or when decoding takes longer than
     ``deadline_s`` and a fortieth of the audio; UnsupportedAudio for a rate, a number of
@@ -63,7 +63,9 @@ def decoded_blocks(
         pieces = _pcm_pieces(
             data,
             PcmDecoder(
-                encoding, SAMPLE_RATE if sample_rate is None else sample_rate, channels=channels
+                encoding,
+                USUAL_RATES.get(encoding, SAMPLE_RATE) if sample_rate is None else sample_rate,
+                channels=channels,
             ),
         )
     else:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stt.errors import BadInput
-from stt.events import MAX_CHANNELS, RATES
+from stt.events import MAX_CHANNELS, RATES, SAMPLE_RATE, USUAL_RATES
 from stt.ids import fitting, shortened
 
 RAW = ("linear16", "linear32", "mulaw", "alaw")
@@ -20,7 +20,6 @@ CONTAINED = (
     "flac", "opus", "ogg-opus", "ogg", "webm", "webm-opus", "mp3", "mp4", "m4a", "aac", "wav",
 )  # fmt: skip
 """Encodings that come in a container, which its own first bytes tell (DG3)."""
-TELEPHONE = ("mulaw", "alaw")  # 8 kHz, where a query does not say
 
 ENDPOINT_FLOOR = 0.3
 """s. Clients ask for 10 or 25 ms, which would cut speech within its words; each end of an utterance
@@ -123,9 +122,9 @@ def _encoding(value: str) -> str | None:
 def _rate(value: str, encoding: str | None) -> int:
     """Only read where there is an encoding of bare samples; a container says its own."""
     if encoding is None:
-        return 16_000
+        return SAMPLE_RATE
     if not value:
-        return 8_000 if encoding in TELEPHONE else 16_000
+        return USUAL_RATES.get(encoding, SAMPLE_RATE)
     number = _whole(value)
     if number not in RATES:
         raise BadInput(

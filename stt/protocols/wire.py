@@ -23,8 +23,8 @@ def json_object(text: str | bytes, what: str) -> JSON:
     """
     try:
         found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadJSON(f"{what} must be a JSON object: {shortened(str(error))}") from None
+    except (ValueError, RecursionError):
+        raise BadJSON(f"{what} must be a JSON object, got {shortened(text[:100])}") from None
     if not isinstance(found, dict):
         raise BadJSON(f"{what} must be a JSON object, got a {type(found).__name__}")
     return found
