@@ -7,8 +7,11 @@ sessions, the queue and the model live in it, so more than one worker is refused
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import socket
 import sys
+import time
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -18,12 +21,17 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # The voice detector's runtime sends events of each model to its maker, unless told so in time
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-from gunicorn_worker import HarkWorker
+from gunicorn_worker import HarkWorker, allow_request_line
 from stt.errors import SettingError
+from stt.ids import MAX_HINT
 from stt_config import Settings
 
 HTTP_THREADS = 40  # kept free beside the sessions, for health, uploads and polling (RT-01)
 KEPT_ALIVE = 200  # connections that wait for their next request
+USUAL_LINE = 4094  # bytes of a request line without a prompt and hot words
+PERCENT_ENCODED = 12  # bytes of a character in a query, at most
+PORT_WAIT_S = 3.0  # until a port must be free that another process may just be letting go
+HANDED_OVER = {"GUNICORN_FD", "LISTEN_FDS"}  # the socket is there: a new master's, or systemd's
 M_ARENA_MAX = -8  # glibc's malloc.h
 
 
@@ -73,7 +81,8 @@ graceful_timeout = int(settings.graceful_timeout_s)
 keepalive = 5
 max_requests = 0  # recycling a worker would cut its sessions (RT-12)
 preload_app = False  # threads do not survive the fork (AE3)
-limit_request_line = 4094
+limit_request_line = USUAL_LINE + 2 * MAX_HINT * PERCENT_ENCODED
+allow_request_line(limit_request_line)
 limit_request_fields = 64
 limit_request_field_size = 8190
 forwarded_allow_ips = "127.0.0.1,::1"
@@ -89,9 +98,36 @@ def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None
     """The first hook, before anything is loaded; and what SIGTTIN comes to, one more worker."""
     if old_value is None:
         _check(server.cfg)
+        if not HANDED_OVER & os.environ.keys():
+            for address in server.cfg.address:
+                _await_port(address)
     elif new_value > 1 and server.WORKERS:
         server.log.warning("one process is one service: still one worker")
         server.num_workers = 1
+
+
+def _await_port(address: object) -> None:
+    """Refuse to start where another program listens; one that is just ending may take a while."""
+    if not isinstance(address, tuple):  # a Unix socket, or a descriptor
+        return
+    host, port = address
+    due = time.monotonic() + PORT_WAIT_S
+    while _is_taken(host, port):
+        if time.monotonic() > due:
+            _refuse(f"port {port} is taken (another Hark?): STT_PORT={port % 65_535 + 1} make run")
+        time.sleep(0.1)
+
+
+def _is_taken(host: str, port: int) -> bool:
+    """As gunicorn would find out; what else is wrong with an address, it says itself."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
 
 
 def _check(cfg: Any) -> None:

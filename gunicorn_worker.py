@@ -18,6 +18,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from gunicorn import util
+from gunicorn.http import message
 from gunicorn.workers.gthread import ThreadWorker
 
 CLOSERS = 8  # threads that wait for lingering clients
@@ -31,6 +32,11 @@ EXTENSION = "hark"  # where the Flask app keeps its Service
 AFTER_DRAIN_S = 5.0  # of the graceful timeout, for what is left to do (RT-44)
 QUICK_DRAIN_S = 1.0  # on SIGINT and SIGQUIT: clients are told, texts may be lost
 QUICK_END_S = 0.75  # then; both together below the 2 s that gunicorn waits after a second signal
+
+
+def allow_request_line(size: int) -> None:
+    """Let a request line have ``size`` bytes; gunicorn cuts its own setting down to 8190."""
+    message.MAX_REQUEST_LINE = size + 1
 
 
 class Service(Protocol):

@@ -124,6 +124,7 @@ class Door:
 def _refuse(ws: HardServer, dialect: Dialect, error: STTError) -> tuple[int, str]:
     """Say why there is no session."""
     refusal = dialect.refuse(error)
+    log.info("%s: refused with %d: %s", dialect.path, refusal.code, error.message)
     try:
         for message in refusal.messages:
             ws.send(message)

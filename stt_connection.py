@@ -34,6 +34,7 @@ from stt_websocket import HardServer
 log = logging.getLogger("stt.websocket")
 
 STORE_WAIT = 10.0  # s a final waits for the store before it is sent all the same
+STRETCH = 0.25  # s of waiting with audio until it is asked anew how long
 LAST_WAIT = 60.0  # s a client may wait in silence for its finals, once it has ended its audio
 
 
@@ -74,7 +75,11 @@ class Listener(Protocol):
 
     @property
     def delay(self) -> float:
-        """s to wait before more audio is brought, after a command with audio (RT-27)."""
+        """s to wait before more audio is brought, after a command with audio (RT-27).
+
+        Asked again while the reader waits: less of it ends the wait sooner, more does not prolong
+        it.
+        """
 
     def handle(self, command: Command) -> None:
         """Raises STTError; the session goes on."""
@@ -154,7 +159,7 @@ class Connection:
             self._say(error, error.chunk_id or getattr(command, "chunk_id", None))
             if isinstance(message, bytes) or isinstance(command, AppendAudio | ReplaceAudio):
                 self._observer.frames_dropped(error.code)
-            return isinstance(error, BadInput)
+            return isinstance(error, BadInput) and not error.harmless
         except Exception:
             log.exception("a message failed", extra=self._about)
             self._say(STTError("the server failed on this message"), None)
@@ -172,11 +177,18 @@ class Connection:
             self._idle = max(self._idle, LAST_WAIT)
 
     def _keep_pace(self) -> None:
-        """Wait with audio that comes ahead of real time, and only with audio (RT-27, F-12)."""
+        """Wait with audio that comes ahead of real time, and only with audio (RT-27, F-12).
+
+        In short stretches: a listener's backlog may be gone long before it seemed it would be.
+        """
         wait = self._next_audio - time.monotonic()
-        self._waited = self._waited + wait if wait > 0 else 0.0
-        if wait > 0:
-            self._ws.pause(wait)
+        if wait <= 0:
+            self._waited = 0.0
+        while wait > 0:
+            stretch = min(wait, STRETCH)
+            self._ws.pause(stretch)
+            self._waited += stretch
+            wait = min(wait - stretch, self._listener.delay)
 
     def _owe(self, delay: float) -> None:
         """More audio has to wait so long; for long, at once or at a stretch, the client is told."""
@@ -193,9 +205,14 @@ class Connection:
         self._session.outbox.close(code, reason or error.code)
 
     def _expire(self) -> None:
-        """The longest time is over: what is open gets its final first (client RE8)."""
+        """The longest time is over: what is open gets its final first (client RE8).
+
+        Raises ConnectionClosed, as `_read` does.
+        """
         over = SessionExpired("the session lasted as long as one may")
         self._session.close(1001, farewell=problem(over, close_code=1001))
+        while self._ws.receive(LAST_WAIT) is not None:
+            pass  # it counts no more, but pings are answered and a close is heard (RQ8, RQ9)
 
     # The writer.
 

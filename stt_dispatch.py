@@ -34,7 +34,7 @@ class Owner(Protocol):
 
 
 class Dispatch:
-    """The way of one session's requests. Workers and the reader call it, without a lock."""
+    """The way of one session's requests. Any thread calls it; all but `job` without the lock."""
 
     def __init__(
         self, owner: Owner, around: Surroundings, lock: AbstractContextManager[object]
@@ -45,9 +45,9 @@ class Dispatch:
         self._lock = lock
         self._lane = ("session", owner.tenant, owner.id)
 
-    def submit(self, track: Track, request: Request) -> None:
-        """Queue a request of a track; what the queue does not take fails at once."""
-        job = Job(
+    def job(self, track: Track, request: Request) -> Job:
+        """A request of a track as the queue knows it; the session's lock must be held."""
+        return Job(
             tenant=self._owner.tenant,
             lane=self._lane,
             kind=request.kind,
@@ -62,10 +62,13 @@ class Dispatch:
             group=batch_group(track.speech, request.kind),
             label=chunk.id if (chunk := track.chunk_of(request)) else "",
         )
+
+    def submit(self, job: Job) -> None:
+        """Queue a job, with no lock held; what the queue does not take fails at once."""
         try:
             submit(job, self._around.queue, self._around.observer)
         except STTError as error:
-            self._fail(track, request, error)
+            job.on_error(error)
 
     def withdraw_interims(self) -> None:
         """Nobody wants the interim that may be waiting in the queue."""

@@ -39,6 +39,7 @@ ITEM = 128
 READ = 65_536  # bytes at once, of those nobody wants
 MOST_TAIL = 120.0
 """s of audio still heard when the client has left: as much as may wait as bare int16."""
+MOST_REASON = 123  # bytes
 CLOSE_WAIT = 5.0
 """s that `close` waits for the tail."""
 
@@ -87,7 +88,8 @@ class Intake:
         ``ends``: the commands that end the audio: what the decoder still holds is heard before.
 
         ``useless``: close code and reason where the audio cannot be decoded, as the protocol has
-        them; None: 1003 and the code of the error.
+        them, which says no error before: the sentence follows the reason. None: 1003 and the code
+        of the error.
 
         ``in_flight``: of all sessions, what waits and what the decoder holds; None: of this alone.
         """
@@ -281,7 +283,9 @@ class Intake:
         """Say what is wrong, once, and end the session: what follows it would be noise (E11)."""
         if self._stop():
             ours = not isinstance(error, BadInput)
-            code, reason = (1011, error.code) if ours else self._useless or (1003, error.code)
+            code, reason = 1011 if ours else 1003, error.code
+            if self._useless is not None and not ours:
+                code, reason = self._useless[0], _reason(f"{self._useless[1]}: {error.message}")
             self._session.say(problem(error, close_code=code))
             self._session.outbox.close(code, reason)
 
@@ -293,6 +297,11 @@ class Intake:
             self._hold(waiting=-self._waiting)
             self._changed.notify_all()
             return not was
+
+
+def _reason(text: str) -> str:
+    """As much of a text as a close frame holds (RFC 6455, section 5.5)."""
+    return text.encode()[:MOST_REASON].decode(errors="ignore")
 
 
 def _size(item: memoryview | Command) -> int:

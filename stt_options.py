@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from dialects.base import DoorOptions
-from dialects.realtime import BUFFERED, LARGEST
+from dialects.deepgram import DeepgramDialect
+from dialects.native import NativeDialect
+from dialects.realtime import BUFFERED, LARGEST, RealtimeDialect
 from stt.engines.options import EngineOptions
 from stt.pace import PaceOptions
 from stt.speech.endpointing import EndpointingOptions
@@ -36,6 +38,7 @@ def engine_options(settings: Settings) -> EngineOptions:
 
 
 def speech_options(settings: Settings) -> SpeechOptions:
+    """What the settings say of speech; clients choose on top of it."""
     return SpeechOptions(
         language=settings.language,
         step=settings.step_ms / 1000,
@@ -74,9 +77,9 @@ def socket_options(settings: Settings) -> dict[str, SocketOptions]:
         send_deadline=settings.ws_send_timeout_s,
     )
     return {
-        "/stt/stream": native,
-        "/v1/listen": replace(native, subprotocols=("token", "bearer")),
-        "/v1/realtime": replace(
+        NativeDialect.path: native,
+        DeepgramDialect.path: replace(native, subprotocols=("token", "bearer")),
+        RealtimeDialect.path: replace(
             native,
             subprotocols=("realtime",),
             max_message_bytes=max(settings.max_message_bytes, LARGEST),

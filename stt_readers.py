@@ -186,6 +186,9 @@ def _read_keys(value: str) -> tuple[tuple[str, str], ...]:
 SWITCH = Reader("1, true, yes, on or 0, false, no, off", _read_switch)
 CONTEXT = Reader(ALLOWED, _read_context)
 ORIGINS = Reader("origins such as https://example.org, or * or null, with commas", _read_origins)
-KEYS = Reader("key:tenant pairs with commas, no key twice, no blanks in a key", _read_keys)
+KEYS = Reader(
+    "key:tenant pairs with commas, such as KEY1:alice,KEY2:bob; no key twice, no blanks in a key",
+    _read_keys,
+)
 WORD = matching(r"\S+", "one word without blanks")
 LANGUAGE = matching(r"[a-z]{2,3}", "a language code such as en or de")

@@ -133,7 +133,7 @@ class Service:
         engine = self.engine
         if engine is None:
             return Abilities()
-        return Abilities(engine.languages, engine.n_mels, translates=engine.multilingual)
+        return Abilities(engine.languages, engine.n_mels, translates=engine.translates)
 
     def state(self) -> Mapping[str, object]:
         """What `/healthz` and the page tell."""

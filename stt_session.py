@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from itertools import zip_longest
 
 from stt.errors import NotReady, STTError
@@ -34,11 +33,13 @@ from stt.speech.chunk import Chunk, unknown
 from stt.speech.stream import SpeechStream
 from stt_chunks import ClientChunks, MintedChunks
 from stt_dispatch import Dispatch
+from stt_due import Due
 from stt_outbox import Outbox
 from stt_parting import Parting
 from stt_stall import StallWatch
 from stt_surroundings import SessionOptions, Surroundings
-from stt_track import Pause, Track, Tracks
+from stt_track import Pause, Track
+from stt_tracks import Tracks
 from stt_voice import Voice
 
 log = logging.getLogger("stt.session")
@@ -71,9 +72,9 @@ class Session:
         self._received = 0.0
         self._stopping = False
         self._fed: Track | None = None  # the newest to get audio
+        self._due = Due(options.finalize_timeout, timers=around.timers, ring=self._time_out)
         self._stall = StallWatch(options.stall, timers=around.timers, ring=self._stalled)
-        late = partial(around.timers.after, options.finalize_timeout, self._close_late)
-        self._parting = Parting(outbox, self._voice.put, late)
+        self._parting = Parting(outbox, self._voice.put)
         minting = self._tracks.minting
         self._chunks = ClientChunks(self) if minting is None else MintedChunks(self, minting)
 
@@ -90,8 +91,7 @@ class Session:
     def track(self, chunk_id: str) -> Track | None:
         """The open track of a chunk, made if need be; None when the chunk takes no more audio."""
         with self._lock:
-            if self._stopping:
-                raise NotReady("the service is shutting down; connect again")
+            self._check_open()
             if self._voice.has_final(chunk_id):
                 return None
             track = self._tracks.open(chunk_id)
@@ -101,8 +101,7 @@ class Session:
         """Hear new audio, ``data`` of it. Sets `delay`. Raises NotReady while shutting down."""
         now = time.monotonic()
         with self.step(track):
-            if self._stopping:
-                raise NotReady("the service is shutting down; connect again")
+            self._check_open()
             if audio.whole:
                 track.realign()
             seconds = track.feed(data, now)
@@ -124,8 +123,7 @@ class Session:
         Raises NotReady while shutting down: what was heard keeps its final then.
         """
         with self._lock:
-            if self._stopping:
-                raise NotReady("the service is shutting down; connect again")
+            self._check_open()
             fresh = self._tracks.replace(track)
         self.withdraw_interims()
         return fresh
@@ -141,8 +139,8 @@ class Session:
                 return True
             track.end()
         with self._lock:
-            if not track.over:
-                self._expect(track, track.chunks)
+            for chunk in [] if track.over else track.chunks:
+                self._due.expect(track, chunk)
         return True
 
     def endpoint(self, track: Track) -> bool:
@@ -153,7 +151,7 @@ class Session:
     def commit(self, track: Track) -> None:
         """End the uncommitted chunk, which is made if there is none (client RC3)."""
         with self.step(track):
-            self._commit(track)
+            self._commit(track, flush=True)
 
     def close(self, code: int = 1000, *, farewell: Problem | None = None) -> None:
         """Take no more audio; close the connection when everything has been said (client S10)."""
@@ -197,8 +195,8 @@ class Session:
         minting = self._tracks.minting
         if minting is not None:
             with self.step(minting):
-                if minting.uncommitted is not None:
-                    self._commit(minting)
+                if minting.awaits_commit:
+                    self._commit(minting, flush=False)
                 else:
                     self._pause(minting)
 
@@ -211,14 +209,14 @@ class Session:
     def settle(self, timeout: float) -> bool:
         """Wait until every chunk has its final; whether that came in time."""
         with self._settled:
-            return self._settled.wait_for(lambda: self.is_settled, timeout)
+            return self._settled.wait_for(lambda: self._tracks.settled, timeout)
 
     def conclude(self) -> None:
         """Say of every open chunk what is known: nobody waits any longer (native W31)."""
         with self._lock:
             tracks = list(self._tracks)
         for track in tracks:
-            self._time_out(track, track.chunks)
+            self._time_out(track)
 
     def usage(self) -> Usage:
         """Seconds of audio and of speech so far."""
@@ -228,7 +226,8 @@ class Session:
     @property
     def is_settled(self) -> bool:
         """Whether every chunk has its final."""
-        return self._tracks.settled
+        with self._lock:
+            return self._tracks.settled
 
     def withdraw_interims(self) -> None:
         """Nobody wants the interim that may be waiting in the queue."""
@@ -245,40 +244,29 @@ class Session:
             for event, then in zip_longest(events, events[1:]):
                 self._tell(track, event, last=isinstance(event, Ended) or isinstance(then, Ended))
             self._part_if_settled()
-            requests = track.stream.requests()
-        for request in requests:
-            self._dispatch.submit(track, request)
+            jobs = [self._dispatch.job(track, request) for request in track.stream.requests()]
+        for job in jobs:
+            self._dispatch.submit(job)
 
     def complain(self, error: STTError, chunk_id: str) -> None:
         """Tell the client of an interim that was refused; the lock is held."""
-        self._voice.put(problem(error, chunk_id))
+        self._voice.put(problem(error, chunk_id, interim=True))
 
     # Finals that are due, and audio that does not come; the calls come from the timers.
 
-    def _expect(self, track: Track, chunks: list[Chunk]) -> None:
-        """The finals of chunks are due: in a while they are said with what is known (W8)."""
-        wait = self.options.finalize_timeout
-        for chunk in chunks:
-            if chunk.id in track.timers:
-                continue  # its utterance had ended when the client committed it
-            timer = self._around.timers.after(wait, partial(self._time_out, track, [chunk]))
-            track.timers[chunk.id] = timer
+    def _time_out(self, track: Track, late: Chunk | None = None) -> None:
+        """Say what is known of a chunk that should have had its final by now (native W8).
 
-    def _time_out(self, track: Track, chunks: list[Chunk]) -> None:
-        """Say what is known of chunks that should have had their final by now (native W8)."""
-        with self._lock:
+        None: of every chunk of the track. What waited for that final waits no more (client S10).
+        """
+        with self.step(track):
+            chunks = track.chunks if late is None else [late]
             for chunk in [] if track.replaced else chunks:
                 final = chunk.conclude(timed_out=True)
                 if final is not None:
                     log.warning("a final came too late", extra={"session_id": self.id})
+                    track.give_up(chunk)
                     self._publish(track, final, None)
-            self._part_if_settled()
-
-    def _close_late(self) -> None:
-        """Who ended its audio waits no longer: the engine may hang (client S10)."""
-        self.conclude()
-        with self._lock:
-            self._parting.part()
 
     def _stalled(self) -> None:
         """No audio may have come for a while, in mid-utterance."""
@@ -292,7 +280,11 @@ class Session:
         elif not newest:  # audio of another chunk came just now: that one is watched
             self._stalled()
 
-    # Saying; the lock is held.
+    # What needs the lock to be held.
+
+    def _check_open(self) -> None:
+        if self._stopping:
+            raise NotReady("the service is shutting down; connect again")
 
     def _pause(self, track: Track) -> bool:
         """Endpoint a track now; False when no final of it can follow, or its end has been told."""
@@ -301,12 +293,12 @@ class Session:
         track.pause()
         return True
 
-    def _commit(self, track: Track) -> None:
+    def _commit(self, track: Track, *, flush: bool) -> None:
         if track.uncommitted is None:
             self._voice.mint(track)
-        chunk = track.commit()
+        chunk = track.commit(flush=flush)
         self._voice.put(Committed(chunk.id, track.stream.received))
-        self._expect(track, [chunk])
+        self._due.expect(track, chunk)
 
     def _resume(self, track: Track, pause: Pause) -> None:
         """All audio before a pause has been said: so has the chunk that ends with it."""
@@ -317,7 +309,7 @@ class Session:
             self._voice.put(Flushed(pause.answered, pause.at))
 
     def _part_if_settled(self) -> None:
-        if self.is_settled:
+        if self._tracks.settled:
             self._parting.part()
 
     def _tell(self, track: Track, event: Event, *, last: bool) -> None:
@@ -333,11 +325,13 @@ class Session:
             self._publish(track, said, event if isinstance(event, Final) else None)
         elif isinstance(event, SpeechEnded) and track.label is None:
             chunk = track.chunk_of(event)
-            self._expect(track, [chunk] if chunk is not None and chunk.last is not None else [])
+            if chunk is not None and chunk.last is not None:
+                self._due.expect(track, chunk)
 
     def _publish(self, track: Track, said: Transcript, utterance: Final | None) -> None:
         self._voice.publish(track, said, utterance, self._tracks.usage(self._received))
         if said.is_final:
+            self._due.said(said.chunk_id)
             self._tracks.forget(track, said.chunk_id)
             self._settled.notify_all()
 

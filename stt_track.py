@@ -1,4 +1,4 @@
-"""The streams of speech of a session: bytes in, and the chunks its client knows them by.
+"""One stream of speech of a session: bytes in, and the chunks its client knows it by.
 
 Plain state; its session's lock must be held for every call.
 """
@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from stt.audio.pcm import PcmDecoder
 from stt.errors import InvalidState
-from stt.events import Event, Request, SpeechEnded, SpeechStarted
+from stt.events import Event, Request
 from stt.protocols.base import AudioFormat
-from stt.replies import Usage
 from stt.speech.chunk import Chunk
 from stt.speech.options import SpeechOptions
 from stt.speech.stream import SpeechStream
 from stt.timeline import ArrivalTimeline
-from stt_timers import Timer
 
 
 @dataclass(eq=False, slots=True)
@@ -63,8 +60,6 @@ class Track:
         """Arrival of the audio whose text was said last (see ``stt.store.base``)."""
         self.ending = False
         self.replaced = False
-        self.timers: dict[str, Timer] = {}
-        """For the finals that are due, by chunk (native W8)."""
         self.manual = manual
         self._audio = audio
         self._decoder = _decoder(audio)
@@ -170,6 +165,12 @@ class Track:
         if self._open is not None and self._open.id == chunk_id:
             self._open = None
 
+    def give_up(self, chunk: Chunk) -> None:
+        """Nobody waits any more for the utterances of a minted chunk that have ended."""
+        for utterance, of in self._minted.items():
+            if of is chunk:
+                self.stream.give_up(utterance)
+
     # What clients that commit ask of a minting track.
 
     @property
@@ -181,21 +182,33 @@ class Track:
     def _newest(self) -> int:
         return max(self._minted, default=-1)
 
-    def commit(self) -> Chunk:
-        """End the uncommitted chunk, with everything that came until now."""
+    @property
+    def awaits_commit(self) -> bool:
+        """Whether a chunk is open that no utterance ends."""
+        return self._open is not None
+
+    def commit(self, *, flush: bool) -> Chunk:
+        """End the uncommitted chunk, with everything that came until now.
+
+        ``flush``: the client is told when everything before has been said.
+        """
         chunk = self.uncommitted
         assert chunk is not None, "the session mints one before"
         self._open = None
-        self.pause(Pause(flush=True, chunk=chunk))
+        self.pause(Pause(flush=flush, chunk=chunk))
         self._committed = self.stream.received
         return chunk
 
     def clear(self) -> None:
-        """Nothing is said any more of what came since the last commit."""
-        if self.uncommitted is not None:
-            self.forget(self.uncommitted.id)
-        if self.stream.speaking:
-            self.pause()
+        """Nothing is said any more of what came since the last commit (client RC4).
+
+        Nor is it heard with what follows, as the beginning of an utterance might be.
+        """
+        chunk = self.uncommitted
+        self.pause()
+        if chunk is not None:
+            self.give_up(chunk)
+            self.forget(chunk.id)
         self._committed = self.stream.received
 
     def configure(self, speech: SpeechOptions, audio: AudioFormat, *, manual: bool) -> None:
@@ -221,13 +234,13 @@ class Track:
             chunk.last = self._newest if ends else None
             self._open = None if ends else chunk
 
-    def heard_boundary(self, event: SpeechStarted | SpeechEnded) -> None:
+    def heard_boundary(self, at: float) -> None:
         """Speech began or ended: silence counts anew from here."""
-        self._quiet_from = event.start if isinstance(event, SpeechStarted) else event.end
+        self._quiet_from = at
         self._quiet_told = False
 
     def falls_silent(self) -> bool:
-        """True once in each silence, when it has lasted a second."""
+        """True once in each silence, when it has lasted ``silence_after`` seconds."""
         quiet = self.stream.received - self._quiet_from
         if self._quiet_told or quiet < self._silence_after or self.stream.speaking:
             return False
@@ -239,63 +252,3 @@ def _decoder(audio: AudioFormat) -> PcmDecoder:
     return PcmDecoder(
         audio.encoding, audio.sample_rate, channels=audio.channels, channel=audio.channel
     )
-
-
-class Tracks:
-    """A session's streams that still have something to say, and what all it had came to."""
-
-    def __init__(self, make: Callable[[str | None], Track], *, minting: bool) -> None:
-        """``make``: a new track with this label. ``minting``: the server names the chunks."""
-        self._make = make
-        self.minting = make(None) if minting else None
-        """The one stream, where the server mints chunks."""
-        self._named: dict[str, Track] = {}  # by the client's chunk
-        self._speech_before = 0.0  # s, of the tracks that are over
-
-    def __iter__(self) -> Iterator[Track]:
-        yield from self._named.values()
-        if self.minting is not None:
-            yield self.minting
-
-    @property
-    def named(self) -> list[str]:
-        """The client's chunks that have no final yet."""
-        return list(self._named)
-
-    @property
-    def settled(self) -> bool:
-        """Whether every chunk has its final."""
-        return not self._named and (self.minting is None or self.minting.settled)
-
-    def get(self, chunk_id: str) -> Track | None:
-        """The track of a client's chunk that has no final yet."""
-        return self._named.get(chunk_id)
-
-    def open(self, chunk_id: str) -> Track:
-        """The same, made if need be."""
-        if chunk_id not in self._named:
-            self._named[chunk_id] = self._make(chunk_id)
-        return self._named[chunk_id]
-
-    def replace(self, track: Track) -> Track:
-        """A fresh track in place of a client's, whose results count no more (native W3)."""
-        track.replaced = True
-        self._speech_before += track.stream.speech
-        fresh = self._make(track.label)
-        self._named[str(track.label)] = fresh
-        return fresh
-
-    def forget(self, track: Track, chunk_id: str) -> None:
-        """A chunk has its final: nothing else of it is kept."""
-        timer = track.timers.pop(chunk_id, None)
-        if timer is not None:
-            timer.cancel()
-        if track.label is None:
-            track.forget(chunk_id)
-        elif self._named.pop(track.label, None) is not None:
-            self._speech_before += track.stream.speech
-
-    def usage(self, received: float) -> Usage:
-        """Of ``received`` s of audio, the speech so far."""
-        speech = self._speech_before + sum(track.stream.speech for track in self)
-        return Usage(round(received, 3), round(speech, 3))

@@ -57,22 +57,24 @@ class Voice:
 
         Where the server names the chunks, speech that starts is given one (native W33).
         """
-        minting = track.label is None
-        if isinstance(event, SpeechStarted) and minting and not track.join(event.utterance):
-            self.mint(track, event.utterance)
-        if isinstance(event, SpeechStarted | SpeechEnded):
-            track.heard_boundary(event)
+        if isinstance(event, SpeechStarted):
+            if track.label is None and not track.join(event.utterance):
+                self.mint(track, event.utterance)
+            self._tell_boundary(track, event, started=True, at=event.start)
+        elif isinstance(event, SpeechEnded):
+            self._tell_boundary(track, event, started=False, at=event.end)
         chunk = track.chunk_of(event)
         if chunk is None:
             return None
-        if isinstance(event, SpeechStarted | SpeechEnded):
-            if self._vad_events:
-                started = isinstance(event, SpeechStarted)
-                at = event.start if isinstance(event, SpeechStarted) else event.end
-                self.put(Speech(chunk.id, started, at))
-        elif isinstance(event, Failed):
+        if isinstance(event, Failed):
             self.put(problem(event.error, chunk.id))
         return chunk.say(event)
+
+    def _tell_boundary(self, track: Track, event: Event, *, started: bool, at: float) -> None:
+        track.heard_boundary(at)
+        chunk = track.chunk_of(event)
+        if self._vad_events and chunk is not None:
+            self.put(Speech(chunk.id, started, at))
 
     def mint(self, track: Track, utterance: int | None = None) -> None:
         """Give a track a new chunk: that of an utterance, or of what comes next."""

@@ -14,7 +14,7 @@ from stt.errors import Forbidden
 
 OPEN_PATHS = frozenset(
     (
-        "/", "/healthz", "/readyz", "/docs", "/swagger",
+        "/", "/healthz", "/readyz", "/docs", "/docs/", "/swagger", "/swagger/",
         "/openapi.json", "/openapi.yaml", "/asyncapi.json", "/asyncapi.yaml",
     )
 )  # fmt: skip
@@ -69,12 +69,15 @@ def whom() -> Principal | None:
 
 
 def count_refusals(app: Flask, count: Callable[[str], None]) -> None:
-    """Have ``count`` called with the error code of each WebSocket handshake the gate refuses."""
+    """Have ``count`` called with the error code of each WebSocket handshake the gate refuses.
+
+    With the status, where the error has no code of ours.
+    """
 
     @app.after_request
     def _count(response: Response) -> Response:
         if _is_handshake(request) and response.status_code >= 400:
-            count(str(g.get("error_code")))  # bodies have it in one shape or another
+            count(g.get("error_code") or str(response.status_code))
         return response
 
 

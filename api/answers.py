@@ -13,11 +13,12 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Flask, Response, current_app, g, jsonify, request
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response, current_app, g, request
+from werkzeug.exceptions import HTTPException, NotFound
 
 from stt.errors import BadInput, STTError
 from stt.formats import openai_error
+from stt.ids import shortened
 
 log = logging.getLogger("stt.gate")
 
@@ -29,12 +30,17 @@ FOREIGN = "/v1/"
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 RETRIED = (408, 409, 425, 429)
 """Of the refusals below 500, those after which trying again can help (client OE2)."""
+MOST_LOGGED = 300  # characters of a path, or of a sentence
 RETRY_S = 2  # where nobody knows better
+NO_HANDSHAKE = (
+    "this is a WebSocket address: connect with ws:// (wss:// with TLS); "
+    "behind a proxy forward the Upgrade header"
+)
 SHAPES = "hark_shapes"  # where the Flask app keeps them
 
 
 class UpgradeRequired(BadInput):
-    """A WebSocket version other than 13 (RFC 6455, section 4.4)."""
+    """A WebSocket address without a handshake, or a version other than 13 (RFC 6455, 4.4)."""
 
     code = "upgrade_required"
     status = 426
@@ -52,6 +58,7 @@ def install_answers(app: Flask, shapes: Mapping[str, Shape]) -> None:
         if _is_foreign():
             g.request_id = _request_id()
 
+    app.after_request(_log)
     app.after_request(_dress_foreign)
     app.register_error_handler(STTError, _say_error)
     app.register_error_handler(HTTPException, _say_http_error)
@@ -82,14 +89,46 @@ def _dress_foreign(response: Response) -> Response:
         response.headers.setdefault("Retry-After", str(RETRY_S))
     elif 400 <= status < 500 and status not in RETRIED:
         response.headers["X-Should-Retry"] = "false"
-    log.info("%s %s: %d, request_id=%s", request.method, request.path, status, known)
     return response
+
+
+def _log(response: Response) -> Response:
+    """One line for each refusal on any door, and for every answer where ids are told (OF23).
+
+    The path without its query, which may hold a key.
+    """
+    status, refused = response.status_code, g.get("refused")
+    if refused is not None or _is_foreign():
+        known = f", request_id={request_id()}" if _is_foreign() else ""
+        why = "" if refused is None else f": {in_one_line(refused)}"
+        path = in_one_line(request.path)
+        log.info("%s %s: %d%s%s", request.method, path, status, known, why)
+    return response
+
+
+def in_one_line(text: str) -> str:
+    """A client's text as the log may show it."""
+    return "".join(c if c.isprintable() else "?" for c in text[:MOST_LOGGED])
+
+
+def refused(sentence: str) -> None:
+    """The current request is refused, for this reason: it goes into the log."""
+    g.refused = sentence
+
+
+def as_json(body: object, status: int = 200) -> Response:
+    """An answer in JSON, as all doors write it: one line that people can read, and its end.
+
+    Half a surrogate pair is no UTF-8; it stays escaped.
+    """
+    text = json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace")
+    return Response(text + b"\n", status, content_type="application/json")
 
 
 def refusal(error: STTError, body: Mapping[str, Any], *, retry: bool = True) -> Response:
     """An error whose body a door makes; ``retry``: say when to try again, where that can help."""
-    text = json.dumps(body, ensure_ascii=False)
-    response = Response(text, error.status, content_type="application/json")
+    refused(error.message)
+    response = as_json(body, error.status)
     return _dress_refusal(response, error, retry=retry)
 
 
@@ -107,31 +146,37 @@ def _dress_refusal(response: Response, error: STTError, *, retry: bool) -> Respo
         response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, UpgradeRequired):
         response.headers["Sec-WebSocket-Version"] = "13"
+        response.headers["Upgrade"] = "websocket"  # RFC 9110, section 15.5.22
     return response
 
 
 def _say_http_error(error: HTTPException) -> Response:
     """404, 405, 500 and their like as JSON (native HT2 to HT4); keeps Allow and other headers."""
     status = error.code or 500
-    response = _body(status, error.description or error.name, None)
+    response = _body(status, _sentence(error), None)
     for name, value in error.get_headers(request.environ):
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
     return response
 
 
+def _sentence(error: HTTPException) -> str:
+    """Werkzeug's own speaks of a URL that was typed into a browser."""
+    if isinstance(error, NotFound):
+        return f"there is nothing at {shortened(request.path)}: /docs tells what there is"
+    return error.description or error.name
+
+
 def _body(status: int, message: str, code: str | None, param: str | None = None) -> Response:
     """The body in the shape of its door: its own, OpenAI's under /v1/ (HT3), else the older one."""
     g.error_code = code  # ours, for whoever counts
+    refused(message)
     shapes: Mapping[str, Shape] = current_app.extensions[SHAPES]
     shape = next((shape for path, shape in shapes.items() if request.path.startswith(path)), None)
     if shape is not None:
-        response = jsonify(shape(status, message, code, param))
-    elif _is_foreign():
-        response = jsonify(openai_error(status, message, code, param=param))
-    elif code is None:
-        response = jsonify(message=message)
-    else:
-        response = jsonify(error=message, code=code)
-    response.status_code = status
-    return response
+        return as_json(shape(status, message, code, param), status)
+    if _is_foreign():
+        return as_json(openai_error(status, message, code, param=param), status)
+    if code is None:
+        return as_json({"message": message}, status)
+    return as_json({"error": message, "code": code}, status)

@@ -9,23 +9,22 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 
-from api.answers import request_id
-from api.files.body import Hold, raw_body
+from api.answers import NO_HANDSHAKE, UpgradeRequired, as_json, request_id
+from api.files.body import FORM, Hold, raw_body
 from api.files.room import Files
 from api.files.wish import Wish
 from stt.errors import BadInput, UnsupportedAudio
 from stt.events import Final, Word
+from stt.ids import as_hint
 from stt.protocols.deepgram_query import (
     MULTILINGUAL,
     DeepgramQuery,
-    hotwords,
     known_language,
     read_query,
 )
 from stt.protocols.deepgram_shapes import (
-    JSON,
     MODEL,
     MODEL_UUID,
     alternative,
@@ -36,6 +35,7 @@ from stt.protocols.deepgram_shapes import (
     metadata,
     ms,
 )
+from stt.protocols.wire import JSON
 from stt.replies import Transcription
 
 PATH = "/v1/listen"
@@ -55,6 +55,8 @@ def blueprint(files: Files) -> Blueprint:
         query = read_query(request.args.items(multi=True))
         if request.mimetype == "application/json":  # the one thing that Deepgram reads in it
             raise BadInput("Audio by url is not fetched: send the audio itself as the body.")
+        if request.mimetype == FORM:
+            raise BadInput("Send the file as the body, not in a form: curl --data-binary @file.")
         digest = hashlib.sha256()
 
         def receive(hold: Hold) -> tuple[bytes, Wish]:
@@ -71,12 +73,17 @@ def blueprint(files: Files) -> Blueprint:
                 channels=query.channels,
             )
             models = {"models": [MODEL_UUID], "model_info": {MODEL_UUID: MODEL}}
-            return jsonify(metadata=told | models, results=results(transcription, query))
+            return as_json({"metadata": told | models, "results": results(transcription, query)})
 
         try:
             return files.serve(request, receive, show)
         except UnsupportedAudio as error:  # 400, as its clients know it (DP3)
             raise BadInput(error.message) from error
+
+    @door.get(PATH)
+    def live() -> Response:
+        """What a live client comes to whose handshake a proxy has taken off."""
+        raise UpgradeRequired(NO_HANDSHAKE)
 
     return door
 
@@ -121,7 +128,7 @@ def _wish(query: DeepgramQuery, languages: frozenset[str]) -> Wish:
         response_format="verbose_json",
         granularities=("word",),
         language=None if query.detects else known_language(query, languages),
-        hotwords=hotwords(query.keyterms),
+        hotwords=as_hint(query.keyterms),
         encoding=query.encoding,
         sample_rate=query.sample_rate,
         channels=query.channels,

@@ -44,11 +44,11 @@ def blueprint(openapi_yaml: str, asyncapi_yaml: str, *, keys_required: bool = Fa
 
     serve("/openapi.yaml", openapi_yaml, YAML_TYPE)
     serve("/asyncapi.yaml", asyncapi_yaml, YAML_TYPE)
-    serve("/openapi.json", json.dumps(openapi), "application/json")
-    serve("/asyncapi.json", json.dumps(asyncapi), "application/json")
+    serve("/openapi.json", f"{json.dumps(openapi)}\n", "application/json")
+    serve("/asyncapi.json", f"{json.dumps(asyncapi)}\n", "application/json")
 
-    @door.get("/swagger")
-    @door.get("/docs", endpoint="docs")
+    @door.get("/swagger", strict_slashes=False)
+    @door.get("/docs", endpoint="docs", strict_slashes=False)
     def swagger() -> Response:
         """A known client's first step needs 200 here (HT8)."""
         base = request.host_url.rstrip("/")

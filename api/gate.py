@@ -14,8 +14,9 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, g, request
+from werkzeug.routing.exceptions import WebsocketMismatch
 
-from api.answers import Shape, UpgradeRequired, install_answers
+from api.answers import NO_HANDSHAKE, Shape, UpgradeRequired, install_answers
 from stt.addresses import is_loopback
 from stt.errors import (
     BadInput,
@@ -23,7 +24,6 @@ from stt.errors import (
     NotReady,
     TooLarge,
     TooManySessions,
-    UnsupportedAudio,
 )
 
 Authenticate = Callable[[Request], None]
@@ -35,6 +35,13 @@ HEADERS = "content-type, authorization"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 SECURITY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Of every page that names no other: nothing is loaded from anywhere, and no script runs."""
+
+
+class UnsupportedCoding(BadInput):
+    """A body that is compressed."""
+
+    code = "unsupported_encoding"
+    status = 415
 
 
 class Origins:
@@ -125,6 +132,7 @@ def install_gate(
         _check_origin(origins)
         if _is_preflight():
             return Response(status=204)
+        _check_kind(app)
         is_handshake = request.url_rule is not None and request.url_rule.websocket
         if is_handshake:
             _check_handshake()
@@ -153,6 +161,15 @@ def _check_origin(origins: Origins) -> None:
     if not origins.allow(origin, request.host):
         raise Forbidden(f"the origin {origin[:200]!r} is not allowed")
     g.hark_origin = origin
+
+
+def _check_kind(app: Flask) -> None:
+    """Refuse plain HTTP where only a WebSocket may come, and the other way round."""
+    if not isinstance(request.routing_exception, WebsocketMismatch):
+        return
+    if any(rule.websocket and rule.rule == request.path for rule in app.url_map.iter_rules()):
+        raise UpgradeRequired(NO_HANDSHAKE)
+    raise BadInput("this is no WebSocket address: /docs tells which are")
 
 
 def _is_preflight() -> bool:
@@ -193,7 +210,9 @@ def _check_body(most: int) -> None:
     """Bound the request body before anybody reads it (native HT9, runtime RT-47, RT-65)."""
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
-        raise UnsupportedAudio(f"Content-Encoding {encoding[:40]!r} is not supported")
+        raise UnsupportedCoding(
+            f"Content-Encoding {encoding[:40]!r} is not supported: send the body as it is"
+        )
     if (request.content_length or 0) > most:
         raise TooLarge(f"the request body is longer than {most} bytes")
     if "Transfer-Encoding" in request.headers:

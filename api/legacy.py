@@ -14,14 +14,14 @@ from typing import IO, Any, NoReturn, Protocol
 
 from flask import Blueprint, Request, Response, request
 
-from api.answers import refusal
+from api.answers import as_json, refusal, refused
 from stt.audio.pcm import pcm16_to_samples
 from stt.auth import Whom
 from stt.errors import BadInput, NotReady, QueueFull, STTError, TooLarge
 from stt.events import Samples
 from stt.formats import error_object
 from stt.ids import DEFAULT_TENANT, checked_id
-from stt.protocols.native import decoded_base64
+from stt.protocols.wire import decoded_base64
 
 WHITE_SPACE = frozenset(" \t\r\n")  # RFC 8259, section 2
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -188,16 +188,19 @@ def _queue(
 
 def _decoded(audio: object) -> bytes:
     """Standard base64, line breaks allowed (DM6, B17). Raises BadInput."""
-    return decoded_base64("".join(audio.split()) if isinstance(audio, str) else audio)
+    text = "".join(audio.split()) if isinstance(audio, str) else audio
+    return decoded_base64(text, "audio_b64")
 
 
 def _framed(outcomes: list[Outcome], status: int) -> Response:
     """As JSON, or as server-sent events where asked for or more than one (TR10)."""
     texts = [json.dumps(outcome.body) for outcome in outcomes]
+    if status >= 400:
+        refused(str(outcomes[0].body["error"]))
     if len(texts) > 1 or "text/event-stream" in request.headers.get("Accept", "").lower():
         events = "".join(f"data: {text}\n\n" for text in texts)
         return Response(events, status, content_type="text/event-stream")
-    return Response(texts[0], status, content_type="application/json")
+    return as_json(outcomes[0].body, status)
 
 
 def _say_error(error: STTError) -> Response:

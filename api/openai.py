@@ -6,20 +6,18 @@ that is served, whatever a client calls it, unless names are taken strictly (cli
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from flask import Blueprint, Response, request
 
+from api.answers import as_json
 from api.files.body import Hold, form_body
 from api.files.room import Files
 from api.files.show import shown
 from api.files.wish import PLAIN, Wish, read_wish
-from stt.errors import ModelNotFound
 from stt.events import Task
-from stt.served import ServedModel
+from stt.served import ServedModel, not_served
 
 FILE_PATHS = ("/v1/audio/transcriptions", "/v1/audio/translations")
 
@@ -58,18 +56,14 @@ def blueprint(
     def models() -> Response:
         """The list holds what is there, nothing while the model loads (OM1)."""
         model = served()
-        return _json({"object": "list", "data": [] if model is None else [model.as_dict()]})
+        return as_json({"object": "list", "data": [] if model is None else [model.as_dict()]})
 
     @door.get("/v1/models/<path:model_id>")
     def one_model(model_id: str) -> Response:
         """Ids may hold slashes (OM2)."""
         model = served()
         if model is None or model.id != model_id:
-            raise ModelNotFound(f"The model '{model_id[:200]}' does not exist.")
-        return _json(model.as_dict())
+            raise not_served(model_id, model)
+        return as_json(model.as_dict())
 
     return door
-
-
-def _json(body: dict[str, Any]) -> Response:
-    return Response(json.dumps(body), content_type="application/json")

@@ -6,11 +6,11 @@ Says nothing about any transcript.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 
 from flask import Blueprint, Response
 
+from api.answers import as_json
 from stt.auth import TICKET_SECONDS, Authenticator, Principal, Whom
 from stt.ids import DEFAULT_TENANT
 
@@ -63,7 +63,7 @@ def blueprint(
 
 
 def _json(body: Mapping[str, object], status: int = 200) -> Response:
-    return _fresh(Response(json.dumps(body), status, content_type="application/json"))
+    return _fresh(as_json(body, status))
 
 
 def _fresh(response: Response) -> Response:

@@ -6,26 +6,23 @@ of its sessions, from a server that keeps the key.
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 
-from stt.auth import Principal, Whom
+from api.answers import as_json
+from stt.auth import SECRET_SECONDS, Principal, Whom
+from stt.errors import BadJSON
 from stt.ids import DEFAULT_TENANT
 from stt.protocols import realtime_shapes as shapes
 from stt.protocols.realtime_errors import InvalidPayload
 from stt.protocols.realtime_fields import Place
 from stt.protocols.realtime_session import Config, Transcription
 from stt.protocols.realtime_update import Rules, updated
+from stt.protocols.wire import JSON, json_object
 
-JSON = dict[str, Any]
-
-USUAL_SECONDS = 600
-SECONDS = (10, 7200)
-"""What `expires_after` may say (CS1)."""
+USUAL_SECONDS = 600  # where `expires_after` says nothing (CS1)
 
 
 class Issuer(Protocol):
@@ -60,7 +57,9 @@ def blueprint(issuer: Issuer, whom: Whom, rules: Callable[[], Rules]) -> Bluepri
         session = body.find("session")
         config = _config(session, rules())
         secret = issue(config, _seconds(body))
-        return jsonify({**secret, "session": shapes.created_session(config, _session_id())})
+        return as_json(
+            {**secret, "session": shapes.created_session(config, shapes.new_session_id())}
+        )
 
     @door.post("/v1/realtime/transcription_sessions")
     def transcription_sessions() -> Response:
@@ -68,25 +67,18 @@ def blueprint(issuer: Issuer, whom: Whom, rules: Callable[[], Rules]) -> Bluepri
         config = _config(body, rules())
         asked = body.find("client_secret")
         secret = issue(config, USUAL_SECONDS if asked is None else _seconds(asked))
-        return jsonify(shapes.created_flat(config, _session_id(), secret))
+        return as_json(shapes.created_flat(config, shapes.new_session_id(), secret))
 
     return door
-
-
-def _session_id() -> str:
-    return f"sess_{secrets.token_hex(12)}"
 
 
 def _body() -> Place:
     """The JSON object of the request; none at all is an empty one. Raises InvalidPayload."""
     data = request.get_data(parse_form_data=False).strip()
     try:
-        body = json.loads(data) if data else {}
-    except (ValueError, RecursionError):
-        raise InvalidPayload("the body must be JSON") from None
-    if not isinstance(body, dict):
-        raise InvalidPayload(f"the body must be an object, got a {type(body).__name__}")
-    return Place("", body)
+        return Place("", json_object(data or b"{}", "the body"))
+    except BadJSON as error:
+        raise InvalidPayload(error.message) from None
 
 
 def _config(session: Place | None, rules: Rules) -> Config:
@@ -103,4 +95,4 @@ def _seconds(place: Place) -> int:
     anchor, seconds = after.find("anchor"), after.find("seconds")
     if anchor is not None and not anchor.is_null():
         anchor.choice(("created_at",))
-    return USUAL_SECONDS if seconds is None or seconds.is_null() else seconds.whole(*SECONDS)
+    return USUAL_SECONDS if seconds is None or seconds.is_null() else seconds.whole(*SECRET_SECONDS)

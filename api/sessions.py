@@ -9,6 +9,7 @@ import json
 
 from flask import Blueprint, Response, request
 
+from api.answers import as_json
 from stt.auth import Whom
 from stt.sources import SOURCES, Sources
 
@@ -48,4 +49,4 @@ def _source() -> str | None:
 
 
 def _answer(body: dict[str, str], status: int) -> Response:
-    return Response(json.dumps(body), status, content_type="application/json")
+    return as_json(body, status)

@@ -7,7 +7,6 @@ and deletes are one edit of the store, so no text is given twice. Transcribes no
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 
 from flask import Blueprint, Response, request
 
+from api.answers import as_json, refused
 from stt.auth import Whom
 from stt.errors import BadInput
 from stt.ids import DEFAULT_TENANT, checked_id
@@ -97,6 +97,7 @@ def blueprint(store: TranscriptStore, recorder: States, whom: Whom, sources: Sou
 
     @door.errorhandler(BadQuery)
     def _bad_query(error: BadQuery) -> Response:
+        refused(error.message)
         return _answer({"message": error.message}, 400)
 
     return door
@@ -272,6 +273,6 @@ def _found(entry: Entry | None) -> Response:
 
 def _answer(body: dict[str, Any], status: int = 200) -> Response:
     """JSON in the order given, not to be cached: a GET may pop (HT5, B28)."""
-    response = Response(json.dumps(body), status, content_type="application/json")
+    response = as_json(body, status)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -134,7 +134,9 @@ def main() -> int:
         return 2
     print(columns([HEAD, *(trial.cells() for trial in calibration.trials)]), end="\n\n")
     output = chosen.output or Path(source.path_or_name) / FILE
-    replace(profile, notes=notes(source.name, chosen.audio, found, calibration)).write(output)
+    known = ModelProfile.of_model(Path(source.path_or_name))
+    said = notes(source.name, chosen.audio, found, calibration)
+    replace(profile, translates=known.translates, notes=said).write(output)
     print("\n".join(_summary(profile, output, calibration.windows)))
     return 0
 

@@ -13,6 +13,7 @@ from typing import Protocol
 from stt.auth import Principal
 from stt.errors import STTError
 from stt.events import Abilities
+from stt.ids import DEFAULT_TENANT
 from stt.protocols.base import WireProtocol
 from stt_connection import ConnectionOptions, Listener
 from stt_in_flight import InFlight
@@ -34,6 +35,11 @@ class Asked:
     """Of the engine."""
     request_id: str = ""
     """Below ``/v1/``: what the request is called in answers and logs."""
+
+    @property
+    def tenant(self) -> str:
+        """The principal's; that of everybody where no keys are set (HT-AUTH)."""
+        return self.principal.tenant_id if self.principal else DEFAULT_TENANT
 
     @property
     def query(self) -> dict[str, str]:

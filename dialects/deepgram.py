@@ -7,13 +7,12 @@ from dataclasses import replace
 from dialects.base import Accepted, Asked, DoorOptions, Refusal
 from stt.audio.stream import decoded_stream
 from stt.errors import NotReady, STTError
-from stt.ids import DEFAULT_TENANT
-from stt.protocols.base import AudioFormat, Close
-from stt.protocols.deepgram import DeepgramProtocol, Effective
+from stt.ids import as_hint
+from stt.protocols.base import AudioFormat, Close, Configure
+from stt.protocols.deepgram import DeepgramProtocol
 from stt.protocols.deepgram_query import (
     MULTILINGUAL,
     DeepgramQuery,
-    hotwords,
     known_language,
     read_query,
 )
@@ -26,7 +25,7 @@ from stt_surroundings import SessionOptions
 
 IDLE = 10.0  # s without audio or KeepAlive (DG12)
 IDLE_CLOSE = (1011, "NET-0001")
-NO_AUDIO_CLOSE = (1008, "DATA-0000")
+NO_AUDIO_CLOSE = (1008, "DATA-0000")  # and why, in words
 
 
 class DeepgramDialect:
@@ -54,9 +53,9 @@ class DeepgramDialect:
             languages=query.language == MULTILINGUAL,
         )
         return Accepted(
-            asked.principal.tenant_id if asked.principal else DEFAULT_TENANT,
+            asked.tenant,
             session,
-            lambda _: DeepgramProtocol(wanted, Effective(session.speech, audio)),
+            lambda _: DeepgramProtocol(wanted, Configure(session.speech, audio=audio)),
             connection=replace(self._options.connection, idle_timeout=IDLE, idle_close=IDLE_CLOSE),
             listener=self._intake if query.encoding is None else None,
             headers={"dg-request-id": asked.request_id},
@@ -87,7 +86,7 @@ class DeepgramDialect:
             language=None
             if query.detects
             else known_language(query, asked.abilities.languages) or defaults.speech.language,
-            hotwords=hotwords(query.keyterms) or defaults.speech.hotwords,
+            hotwords=as_hint(query.keyterms) or defaults.speech.hotwords,
             interims=query.interim_results,
             word_times=True,
             interim_words=query.interim_results,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
-from dialects.base import Accepted, Asked, DoorOptions, Refusal
+from dialects.bare import Doubting
+from dialects.base import Accepted, Asked, DoorOptions, Intermediary, Refusal
 from stt.audio.stream import decoded_stream
 from stt.errors import NotReady, STTError, UnsupportedAudio
 from stt.events import SAMPLE_RATE
+from stt.ids import as_hint
 from stt.protocols.base import Close
 from stt.protocols.native import NativeOptions, NativeProtocol
 from stt.protocols.native_query import NativeQuery, read_query
@@ -28,7 +32,7 @@ class NativeDialect:
 
     def accept(self, asked: Asked) -> Accepted:
         """The principal's tenant outranks the query's (HT-AUTH). Raises BadInput."""
-        query = read_query(asked.query, asked.abilities.languages)
+        query = read_query(asked.query, asked.abilities)
         tenant = asked.principal.tenant_id if asked.principal else query.tenant_id
         spoken = replace(
             query.native,
@@ -40,7 +44,7 @@ class NativeDialect:
             tenant,
             chosen,
             lambda session: NativeProtocol(session.id, spoken),
-            listener=self._intake if query.contained else None,
+            listener=self._listener(query),
             connection=self._options.connection,
             session_id=query.session_id,
         )
@@ -68,7 +72,7 @@ class NativeDialect:
                 language=query.language or speech.language,
                 task=query.task or speech.task,
                 prompt=query.prompt or speech.prompt,
-                hotwords=", ".join(filter(None, hints)) or speech.hotwords,
+                hotwords=as_hint(filter(None, hints)) or speech.hotwords,
                 endpointing=(
                     ends if silence is None else replace(ends, silence=silence, by_text=False)
                 ),
@@ -87,10 +91,16 @@ class NativeDialect:
             subscribe=query.subscribe,
         )
 
+    def _listener(self, query: NativeQuery) -> Callable[[Session], Intermediary] | None:
+        """A decoder before a container; of bare samples only what is usual is worth a doubt."""
+        if query.contained:
+            return self._intake
+        return Doubting if query.encoding == "linear16" else None
+
     def _intake(self, session: Session) -> Intake:
         return Intake(
             session,
-            decoded_stream,
+            partial(decoded_stream, ends=False),  # nobody hears it: who ends its audio has left
             rate=session.options.pace.rate,
             ends=(Close,),
             in_flight=self._options.in_flight,

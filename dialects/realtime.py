@@ -5,7 +5,6 @@ Every connection is a transcription session, whatever its query says (RH1).
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,11 +12,10 @@ from dataclasses import dataclass, field, replace
 from dialects.base import Accepted, Asked, DoorOptions, Refusal
 from stt.errors import BadInput, NotReady, STTError, TooManySessions
 from stt.events import Abilities
-from stt.ids import DEFAULT_TENANT
 from stt.protocols.realtime import RealtimeProtocol
 from stt.protocols.realtime_fields import Place
 from stt.protocols.realtime_session import Config, Transcription
-from stt.protocols.realtime_shapes import Identity
+from stt.protocols.realtime_shapes import Identity, new_session_id
 from stt.protocols.realtime_update import Rules, updated, with_turns_of_model
 from stt.replies import problem
 from stt.served import ServedModel
@@ -66,10 +64,10 @@ class RealtimeDialect:
         usual = replace(
             door.session, speech=replace(door.session.speech, n_mels=asked.abilities.n_mels)
         )
-        session_id = f"sess_{secrets.token_hex(12)}"
+        session_id = new_session_id()
         identity = Identity(session_id, int(time.time() + options.longest))
         return Accepted(
-            asked.principal.tenant_id if asked.principal else DEFAULT_TENANT,
+            asked.tenant,
             _session(usual, config),
             lambda _: RealtimeProtocol(
                 config, identity, rules=rules, defaults=usual.speech, beta=_is_beta(asked)
@@ -135,5 +133,4 @@ def _session(usual: SessionOptions, config: Config) -> SessionOptions:
         auto_chunk=True,
         manual=config.manual,
         vad_events=True,
-        subscribe=False,
     )

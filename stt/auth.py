@@ -27,7 +27,7 @@ MAX_TICKETS = 10_000
 """Tickets waiting at once; the oldest goes first. 60 s at 160 a second."""
 
 SECRET_PREFIX = "ek_"
-SECRET_SECONDS = (10.0, 7200.0)
+SECRET_SECONDS = (10, 7200)
 """How long a client secret may be good for (client CS1)."""
 MAX_SECRETS = 1000
 """Secrets of one tenant that are good at once, or of all where no keys are set; the oldest goes."""

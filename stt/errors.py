@@ -68,6 +68,8 @@ class BadInput(STTError):
 
     code = "bad_request"
     status = 400
+    harmless: ClassVar[bool] = False
+    """A correct client may do it again and again: it never ends a connection (RT-26)."""
 
 
 class BadJSON(BadInput):

@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 from stt.errors import STTError
 
 SAMPLE_RATE = 16_000  # Hz; Whisper hears nothing else
+RATES = range(8_000, 48_001)  # Hz of the samples that clients may send (native W27)
+MAX_CHANNELS = 8  # of them (runtime RT-61)
+USUAL_RATES = {"mulaw": 8_000, "alaw": 8_000}
+"""Hz of bare samples where nobody says: by encoding, G.711 being the telephone's; else 16 kHz."""
 
 Samples: TypeAlias = NDArray[np.float32]
 """(n_samples,) float32, mono, 16 kHz, in [-1, 1]."""
@@ -190,7 +194,10 @@ Reason: TypeAlias = Literal["silence", "filtered"]
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """The text of an utterance; exactly one for each SpeechStarted, or else one Failed."""
+    """The text of an utterance; exactly one for each SpeechStarted, or else one Failed.
+
+    None where it was given up.
+    """
 
     utterance: int
     text: str

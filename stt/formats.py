@@ -98,7 +98,7 @@ def render(
     if usage:
         seconds = _seconds(transcription.duration)
         body["usage"] = {"type": "duration", "seconds": seconds}
-    return Rendered(json.dumps(body, ensure_ascii=False), "application/json")
+    return Rendered(f"{json.dumps(body, ensure_ascii=False)}\n", "application/json")
 
 
 def verbose(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 
 from stt.errors import BadInput
 
@@ -56,6 +57,21 @@ def checked_hint(value: str, name: str) -> str:
     if len(value) > MAX_HINT:
         raise BadInput(f"{name} may have {MAX_HINT} characters, got {len(value)}")
     return value.strip()
+
+
+def as_hint(words: Iterable[str]) -> str:
+    """Words that may be said, as one hint for the model."""
+    return ", ".join(words)
+
+
+def fitting(words: Iterable[str]) -> tuple[str, ...]:
+    """As many words as one hint holds; the first are taken to matter most."""
+    kept: list[str] = []
+    for word in words:
+        if len(as_hint([*kept, word])) > MAX_HINT:
+            break
+        kept.append(word)
+    return tuple(kept)
 
 
 def shortened(value: object) -> str:

@@ -1,7 +1,8 @@
 """What a session says to its client, before a wire protocol gives it a shape.
 
 Data only. ``seq`` is stamped by the session and strictly increases over everything it says
-(native-protocol W25). Times are seconds since the start of the chunk's audio.
+(native-protocol W25). Times are seconds since the start of the chunk's audio, or of the session's
+where the server names the chunks.
 """
 
 from __future__ import annotations
@@ -171,6 +172,8 @@ class Problem:
     seq: int = 0
     cause: STTError | None = field(default=None, compare=False)
     """What it tells of, for a protocol that can say more than a code and a sentence."""
+    interim: bool = False
+    """It cost an interim and no text: another will come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +230,11 @@ Reply: TypeAlias = (
 
 
 def problem(
-    error: STTError, chunk_id: str | None = None, *, close_code: int | None = None
+    error: STTError,
+    chunk_id: str | None = None,
+    *,
+    close_code: int | None = None,
+    interim: bool = False,
 ) -> Problem:
     """What a client is told of an error."""
-    return Problem(error.code, error.message, chunk_id, close_code, cause=error)
+    return Problem(error.code, error.message, chunk_id, close_code, cause=error, interim=interim)

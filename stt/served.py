@@ -29,4 +29,10 @@ class ServedModel:
         Raises ModelNotFound.
         """
         if strict and name and name != self.id:
-            raise ModelNotFound(f"The model '{name[:200]}' does not exist; {self.id} is served.")
+            raise not_served(name, self)
+
+
+def not_served(name: str, model: ServedModel | None) -> ModelNotFound:
+    """What a client is told that asks for another model; there may be none yet."""
+    instead = "none is loaded yet" if model is None else f"{model.id} is served"
+    return ModelNotFound(f"The model '{name[:200]}' does not exist; {instead}.")

@@ -91,7 +91,7 @@ def transcribe(
     """
     query = {"language": language, "hotwords": hotwords, "final": final, **options}
     address = endpoint(url or default_url(), "/transcribe", live=False, query=query)
-    headers = {"Content-Type": "application/octet-stream", **_credentials(key)}
+    headers = {"Content-Type": "application/octet-stream", **credentials(key)}
     with open(path, "rb") as audio:
         size = os.fstat(audio.fileno()).st_size
         if not size:
@@ -157,7 +157,7 @@ def stream(
 
 
 def _connect(address: str, key: str | None) -> websocket.WebSocket:
-    header = [f"{name}: {value}" for name, value in _credentials(key).items()]
+    header = [f"{name}: {value}" for name, value in credentials(key).items()]
     try:
         socket = websocket.create_connection(
             address, timeout=CONNECT_TIMEOUT, header=header, suppress_origin=True,
@@ -281,7 +281,8 @@ class _Live:
             self._inbox.put(ClientError(f"the connection broke: {error}"))
 
 
-def _credentials(key: str | None) -> dict[str, str]:
+def credentials(key: str | None) -> dict[str, str]:
+    """The header that carries a key: this one, else the environment's, else none."""
     key = key or os.environ.get(KEY_NAME)
     return {"Authorization": f"Bearer {key}"} if key else {}
 

@@ -15,11 +15,17 @@ import signal
 import sys
 from functools import partial
 
-from wyoming.server import AsyncServer
-
 from stt_client.client import KEY_NAME, ClientError, default_url, endpoint
-from stt_wyoming.about import Service
-from stt_wyoming.server import Handler
+
+try:
+    from wyoming.server import AsyncServer
+
+    from stt_wyoming.about import Service, looked_up
+    from stt_wyoming.server import Handler
+except ModuleNotFoundError as error:
+    if error.name != "wyoming":
+        raise
+    sys.exit("stt_wyoming: the package wyoming is missing: make wyoming installs it")
 
 URI = "tcp://127.0.0.1:10300"
 
@@ -71,8 +77,15 @@ async def serve(server: AsyncServer, service: Service, greeting: str) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await server.start(partial(Handler, service=service))
     print(greeting, flush=True)
+    check = asyncio.create_task(tell(service))
     await stop.wait()
+    check.cancel()
     await server.stop()
+
+
+async def tell(service: Service) -> None:
+    """Say at once whether the service is there and takes the key; it may still come later."""
+    print(await asyncio.to_thread(looked_up, service), flush=True)
 
 
 def give_up(reason: str, status: int) -> int:

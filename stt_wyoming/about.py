@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
 from wyoming.info import AsrModel, AsrProgram, Attribution, Info
 
-from stt_client.client import ClientError, endpoint
+from stt_client.client import KEY_NAME, ClientError, credentials, endpoint
 from stt_wyoming import __version__
 
 PATIENCE = 5.0  # s for the service's answer; Home Assistant itself waits no longer
+
+KEYED = "/v1/models"  # asks for a key where any is set, and costs nothing
+UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,30 @@ def describe(service: Service) -> Info:
     if not isinstance(state, dict) or not state.get("model"):
         raise ClientError(f"{address} names no model yet")
     return info_of(state, address)
+
+
+def looked_up(service: Service) -> str:
+    """What comes of asking the service, for whoever starts this program. Takes up to 2 PATIENCE.
+
+    Also whether it takes the key, which `/healthz` asks nobody for.
+    """
+    try:
+        model = describe(service).asr[0].models[0].name
+    except ClientError as error:
+        return f"{error}; waiting for it"
+    address = endpoint(service.url, KEYED, live=False, query={})
+    try:
+        asked = urllib.request.Request(address, headers=credentials(service.key))
+        with urllib.request.urlopen(asked, timeout=PATIENCE):
+            return f"{model} answers"
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code != UNAUTHORIZED:
+                return f"{model} answers, and {error.code} to {address}"
+        wrong = "refuses the key" if credentials(service.key) else "asks for a key"
+        return f"{model} answers, but the service {wrong}: --key, or {KEY_NAME}"
+    except OSError as error:
+        return f"no answer from {address}: {error}; waiting for it"
 
 
 def info_of(state: dict[str, Any], address: str) -> Info:

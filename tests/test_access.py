@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask, jsonify
+from flask import Flask, abort, jsonify
 
 from api.access import OPEN_PATHS, SECRET_PATHS, asking, count_refusals, whom
 from api.gate import install_gate
@@ -154,6 +154,18 @@ def test_refused_handshakes_are_counted_by_code(desk: Desk) -> None:
     desk.shake(**KEY)
 
     assert desk.refusals == ["unauthorized", "not_ready"]
+
+
+def test_a_refusal_without_a_code_of_ours_is_counted_by_its_status(desk: Desk) -> None:
+    """As an error of Flask's own is: never as "None"."""
+
+    def broken() -> None:
+        abort(500)
+
+    desk.meanwhile = broken
+    desk.shake(**KEY)
+
+    assert desk.refusals == ["500"]
 
 
 def test_a_machine_at_its_limit_says_so_before_the_upgrade(desk: Desk) -> None:

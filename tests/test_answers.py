@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, abort
 from flask.testing import FlaskClient
 
-from api.answers import install_answers, refusal, request_id
+from api.answers import as_json, install_answers, refusal, request_id
 from stt.errors import (
     BadField,
     Dropped,
@@ -70,11 +70,12 @@ def test_oe2_whether_the_sdk_should_try_again(
 
 def test_a_body_of_a_doors_own_has_the_same_headers() -> None:
     """UP5, HT10: when to try again, unless it must not be said; how to say who asks."""
-    busy, silent, unknown = (
-        refusal(Dropped(), {"why": "è"}),
-        refusal(Dropped(), {}, retry=False),
-        refusal(Unauthorized("no key"), {}),
-    )
+    with Flask("answers").app_context():
+        busy, silent, unknown = (
+            refusal(Dropped(), {"why": "è"}),
+            refusal(Dropped(), {}, retry=False),
+            refusal(Unauthorized("no key"), {}),
+        )
 
     assert (busy.status_code, busy.get_json()) == (429, {"why": "è"})
     assert [answer.headers.get("Retry-After") for answer in (busy, silent)] == ["2", None]
@@ -96,4 +97,26 @@ def test_the_log_names_the_request(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         client(404).get("/v1/x", headers={"X-Request-Id": "mine"})
 
-    assert "GET /v1/x: 404, request_id=mine" in caplog.messages
+    [line] = caplog.messages
+    assert line.startswith("GET /v1/x: 404, request_id=mine: there is nothing at '/v1/x'")
+
+
+def test_each_refusal_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Any door: the path without its query, which may hold a key, and the sentence, in one line."""
+    http = client(SessionInUse("the session\nid is connected"))
+
+    with caplog.at_level("INFO"):
+        http.get("/stt/x?api_key=secret")
+        http.post("/stt/a%0Ab")
+
+    refused, absent = caplog.messages
+    assert refused == "GET /stt/x: 409: the session?id is connected"
+    assert absent.startswith(r"POST /stt/a?b: 404: there is nothing at '/stt/a\nb'")
+
+
+def test_an_answer_is_a_line_that_people_can_read() -> None:
+    """All doors: text as it is, an end of line; half a surrogate pair stays escaped."""
+    answer = as_json({"text": "è", "half": "\ud800"})
+
+    assert answer.get_data() == b'{"text": "\xc3\xa8", "half": "\\ud800"}\n'
+    assert answer.get_json() == {"text": "è", "half": "\ud800"}

@@ -12,7 +12,7 @@ import pytest
 from app import create_app
 from stt import replies
 from stt.errors import STTError
-from stt.events import Word
+from stt.events import Abilities, Word
 from stt.ids import MAX_HINT
 from stt.protocols import base
 from stt.protocols.native import NativeOptions, NativeProtocol
@@ -143,7 +143,7 @@ def ends() -> Iterator[replies.Transcript]:
         **common,
     )  # fmt: skip
     yield replies.Transcript(
-        "1", is_final=True, speech_final=True, revised=True, latency_s=0.3, words=words,
+        "1", is_final=True, revised=True, latency_s=0.3, words=words,
         timed_out=True, warning="odd_length", usage=replies.Usage(1.0, 0.5), **common,
     )  # fmt: skip
     for reason in ("unknown", "silence", "filtered"):
@@ -196,11 +196,11 @@ def test_the_query_is_that_of_the_code() -> None:
             asked.add(name)
             return default
 
-    read_query(Empty(), frozenset())
+    read_query(Empty(), Abilities())
     described = ASYNCAPI["channels"]["stream"]["bindings"]["ws"]["query"]["properties"]
 
     assert set(described) == asked | {"ticket", "api_key"}
-    for name in ("tenant_id", "sample_rate", "encoding", "channels"):
+    for name in ("tenant_id", "encoding", "channels"):
         assert described[name]["default"] == getattr(NativeQuery(), name)
     for name in ("prompt", "hotwords"):
         assert described[name]["maxLength"] == MAX_HINT
@@ -217,10 +217,10 @@ def query_values() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("name", "value"), list(query_values()))
 def test_listed_values_of_the_query_are_taken(name: str, value: str) -> None:
     """Each is accepted, and something else in its place is not."""
-    read_query({name: value}, frozenset())
+    read_query({name: value}, Abilities())
 
     with pytest.raises(STTError, match=name):
-        read_query({name: "something else"}, frozenset())
+        read_query({name: "something else"}, Abilities())
 
 
 def test_the_errors_are_those_a_session_can_say() -> None:

@@ -10,12 +10,11 @@ import pytest
 
 from stt.errors import EngineError
 from stt.events import Word
-from stt.protocols.base import AudioFormat, Say
-from stt.protocols.deepgram import DeepgramProtocol, Effective, SchemaError
+from stt.protocols.base import Configure, Say
+from stt.protocols.deepgram import DeepgramProtocol
 from stt.protocols.deepgram_query import RAW, read_query
-from stt.protocols.deepgram_results import Wanted
+from stt.protocols.deepgram_results import SchemaError, Wanted
 from stt.replies import ChunkOpened, Flushed, Silence, Speech, Transcript, Usage, problem
-from stt.speech.options import SpeechOptions
 from tests.described import ASYNCAPI, OPENAPI, check, messages
 
 LISTEN = "/v1/listen"
@@ -34,7 +33,7 @@ def codec() -> DeepgramProtocol:
         "r1", "2026-01-01T00:00:00.000Z", interim_results=True, vad_events=True,
         utterance_ends=True, languages=True,
     )  # fmt: skip
-    return DeepgramProtocol(wanted, Effective(SpeechOptions(), AudioFormat("linear16", 16000)))
+    return DeepgramProtocol(wanted, Configure())
 
 
 def answers(spoken: DeepgramProtocol, message: dict[str, Any]) -> Iterator[str]:

@@ -181,7 +181,8 @@ def test_a_timeout_repeats_no_utterance_that_has_ended() -> None:
 
 def test_a_single_chunk_ends_with_its_utterance() -> None:
     """With auto_chunk the utterance's final is the chunk's (W33)."""
-    chunk = Chunk("7", last=0)
+    chunk = Chunk("7")
+    chunk.last = 0
 
     first, last = said(chunk, interim(tail="Hel"), final("Hello."), Ended())
 
@@ -191,7 +192,8 @@ def test_a_single_chunk_ends_with_its_utterance() -> None:
 
 def test_a_single_chunk_ends_when_its_utterance_fails() -> None:
     """A minted chunk that was announced gets a final in any case (W33, B26)."""
-    chunk = Chunk("7", last=0)
+    chunk = Chunk("7")
+    chunk.last = 0
 
     (last,) = said(chunk, Failed(0, EngineError("x"), "Hel"))
 
@@ -263,7 +265,8 @@ def test_a_revised_utterance_changes_its_own_text_alone() -> None:
 
 def test_a_single_chunks_final_tells_that_it_was_revised() -> None:
     """With auto_chunk the chunk's final is the utterance's (W33, REC-27)."""
-    chunk = Chunk("7", last=0)
+    chunk = Chunk("7")
+    chunk.last = 0
 
     _, last = said(chunk, interim("hell", " o"), final("Hello.", revised=True))
 
@@ -306,7 +309,8 @@ def test_committed_text_only_grows(
 
 def test_utterances_that_ended_before_do_not_end_a_chunk_that_takes_one_more() -> None:
     """Their finals may come late: they add their text (client RQ4)."""
-    chunk = Chunk("1", last=1)
+    chunk = Chunk("1")
+    chunk.last = 1
 
     first = chunk.say(Final(0, "one", 0.0, 1.0))
     last = chunk.say(Final(1, "two", 2.0, 3.0))

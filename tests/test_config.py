@@ -193,6 +193,7 @@ def test_bad_keys_are_refused_and_never_shown(keys: str) -> None:
     message = refusal({"STT_API_KEYS": keys})
 
     assert message.startswith("STT_API_KEYS=(not shown)")
+    assert "such as KEY1:alice,KEY2:bob" in message
 
 
 def test_keys_are_not_in_the_repr() -> None:

@@ -17,12 +17,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stt.audio.decode import BLOCK, decode_file, decoded_blocks
+from stt.audio.decode import BLOCK, decoded_blocks
 from stt.audio.frames import OPTIONS
 from stt.audio.pcm import pcm16_to_samples
 from stt.audio.sniff import Container, sniff
 from stt.errors import TooLarge, UndecodableAudio, UnsupportedAudio
 from stt.events import Samples
+from tests.decoding import decode_file
 
 ROOT = Path(__file__).parent.parent
 AUDIO = ROOT / "tests" / "audio"
@@ -282,6 +283,15 @@ def test_more_seconds_than_allowed_are_refused() -> None:
         decode_file(data + b"\0\0", max_seconds=0.5, encoding="linear16")
 
 
+@pytest.mark.parametrize("encoding", ["mulaw", "alaw"])
+def test_bare_g711_is_the_telephones(encoding: str) -> None:
+    """native UP3: 8 kHz, where nobody says."""
+    for rate, heard in ((None, 16_000), (16_000, 8000)):
+        samples = decode_file(bytes(8000), max_seconds=2, encoding=encoding, sample_rate=rate)
+
+        assert len(samples) == heard
+
+
 @pytest.mark.parametrize("encoding", [None, "linear16"])
 def test_a_file_is_decoded_in_blocks(encoding: str | None) -> None:
     """runtime RT-60: some 15 s at a time, and joined they are the file."""
@@ -396,7 +406,7 @@ def flac_of_silence(hours: float) -> bytes:
 
 _PEAK = """
 import resource, sys
-from stt.audio.decode import decode_file
+from tests.decoding import decode_file
 from stt.errors import STTError
 data = sys.stdin.buffer.read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -474,12 +484,11 @@ def test_a_wav_cannot_claim_memory() -> None:
     assert max(megabytes for _, megabytes in results) < 60
 
 
-@pytest.mark.parametrize("contained", [True, False])
-def test_a_file_is_not_copied(contained: bool) -> None:
-    """F-20: what decoding takes beside the file does not grow with it."""
-    pcm = bytes(16_000_000)
-    data = wav(pcm) if contained else pcm
-    encoding = None if contained else "linear16"
+@pytest.mark.parametrize(("name", "copies"), [("wav", 0), ("flac", 0), ("mp4", 1), ("linear16", 0)])
+def test_a_file_is_not_copied(name: str, copies: int) -> None:
+    """F-20: what decoding takes beside the file; the tags of an MP4 are made void in a copy."""
+    data = large(name)
+    encoding = "linear16" if name == "linear16" else None
 
     tracemalloc.start()
     try:
@@ -489,7 +498,25 @@ def test_a_file_is_not_copied(contained: bool) -> None:
     finally:
         tracemalloc.stop()
 
-    assert peak < 6_000_000
+    assert len(data) > 10_000_000
+    assert peak < 6_000_000 + copies * len(data)
+
+
+def large(name: str) -> bytes:
+    """A file of some 16 MB; the sound of an MP4 is short, and it has room for more."""
+    if name == "flac":
+        noise = np.random.default_rng(1).integers(-32768, 32767, 8_000_000, np.int16)
+        file = io.BytesIO()
+        with av.open(file, "w", format="flac") as output:
+            stream = output.add_stream("flac", rate=16_000, layout="mono")
+            frame = av.AudioFrame.from_ndarray(noise[np.newaxis], format="s16", layout="mono")
+            frame.sample_rate = 16_000
+            output.mux(stream.encode(frame))
+            output.mux(stream.encode(None))
+        return file.getvalue()
+    if name == "mp4":
+        return encoded("mp4", "aac") + struct.pack(">I4s", 16_000_008, b"mdat") + bytes(16_000_000)
+    return wav(bytes(16_000_000)) if name == "wav" else bytes(16_000_000)
 
 
 def test_a_cut_table_is_no_crash() -> None:

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stt.errors import BadInput, EngineError, QueueFull, RateLimited
+from stt.errors import BadInput, EngineError, NotReady, QueueFull, RateLimited
 from stt.events import Word
 from stt.protocols.base import AppendAudio, AudioFormat, Close, Configure, Flush, Say
-from stt.protocols.deepgram import DeepgramProtocol, Effective, SchemaError
-from stt.protocols.deepgram_results import Ending, Finalize, Wanted
+from stt.protocols.deepgram import DeepgramProtocol
+from stt.protocols.deepgram_results import Ending, SchemaError, Wanted
 from stt.replies import (
     ChunkOpened,
     Degraded,
@@ -52,7 +52,7 @@ KEEP = {"type": "KeepAlive"}
 
 def protocol(wanted: Wanted = ALL) -> DeepgramProtocol:
     """A codec."""
-    return DeepgramProtocol(wanted, Effective(SPEECH, AUDIO))
+    return DeepgramProtocol(wanted, Configure(SPEECH, audio=AUDIO))
 
 
 def told(codec: DeepgramProtocol, *replies: Reply) -> list[JSON]:
@@ -91,7 +91,7 @@ def test_audio_is_appended_and_control_frames_are_commands() -> None:
 
     assert codec.decode(b"abc") == (AppendAudio(b"abc"),)
     assert codec.decode('{"type":"KeepAlive"}') == ()
-    assert codec.decode('{"type":"Finalize","channel":0}') == (Say(Note(Finalize())), Flush())
+    assert codec.decode('{"type":"Finalize","channel":0}') == (Flush(),)
     ending = Ending(hashlib.sha256(b"abc").hexdigest())
     assert codec.decode('{"type":"CloseStream"}') == (Say(Note(ending)), Close())
 
@@ -253,7 +253,6 @@ def test_nothing_is_said_that_was_not_asked_for() -> None:
         Speech("1", started=False, at=1.0),
         Silence(at=2.0),
         Flushed(answered=True, at=2.0),
-        Flushed(answered=False, at=2.0),
         Usage(2.0, 1.0),
     ) == []  # fmt: skip
 
@@ -273,11 +272,9 @@ def test_a_final_that_was_waited_for_answers_finalize() -> None:
 
     shapes = told(
         codec,
-        Note(Finalize()),
         *utterance("1", "one", 0.0, 1.0, flushed=True),
         Flushed(answered=True, at=1.0),
-        *utterance("2", "two", 2.0, 3.0, flushed=True),  # a close flushes too: no answer
-        Flushed(answered=True, at=3.0),
+        *utterance("2", "two", 2.0, 3.0),
     )
 
     marks = [(shape["from_finalize"], shape["speech_final"]) for shape in shapes]
@@ -288,9 +285,8 @@ def test_a_finalize_of_nothing_is_answered_with_no_text() -> None:
     """DG7, DG15: of the audio since the last final, which is told now."""
     codec = protocol(replace(ALL, vad_events=False))
 
-    asked, nothing = Note(Finalize()), Flushed(answered=False, at=4.0)
-    shapes = told(codec, *utterance("1", "one", 0.0, 1.0), asked, asked, nothing, nothing)
-    assert told(codec, nothing) == []
+    nothing = Flushed(answered=False, at=4.0)
+    shapes = told(codec, *utterance("1", "one", 0.0, 1.0), nothing, nothing)
 
     assert [(s["start"], s["duration"]) for s in shapes] == [(0.0, 1.0), (1.0, 3.0), (4.0, 0.0)]
     assert [s["from_finalize"] for s in shapes] == [False, True, True]
@@ -399,7 +395,11 @@ def test_errors_that_cost_the_client_something_are_said() -> None:
     assert told(codec, problem(EngineError("it broke"), "1")) == [
         {"type": "Error", "variant": "transcription_failed", "description": "it broke"}
     ]
-    assert told(codec, problem(QueueFull(), "1"), problem(RateLimited("too fast"))) == []
+    assert [shape["variant"] for shape in told(codec, problem(NotReady("it stops"), "1"))] == [
+        "not_ready"
+    ]
+    assert told(codec, problem(QueueFull(), "1", interim=True)) == []
+    assert told(codec, problem(RateLimited("too fast")), problem(NotReady("it stops"))) == []
     assert told(codec, problem(BadInput("over"), close_code=1008)) == []
 
 

@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stt.errors import BadInput
-from stt.ids import MAX_HINT
+from stt.events import RATES
+from stt.ids import MAX_HINT, as_hint
 from stt.protocols.deepgram_query import (
     CONTAINED,
     ENDPOINT_FLOOR,
-    RATES,
     RAW,
     DeepgramQuery,
-    hotwords,
     known_language,
     read_query,
 )
@@ -162,7 +161,7 @@ def test_keywords_are_hints_without_their_boost() -> None:
     )
 
     assert query.keyterms == ("plain", "two words", "snuffle", "10:30")
-    assert hotwords(query.keyterms) == "plain, two words, snuffle, 10:30"
+    assert as_hint(query.keyterms) == "plain, two words, snuffle, 10:30"
 
 
 @given(st.lists(st.text(max_size=200), max_size=30))
@@ -170,8 +169,8 @@ def test_key_terms_fit_into_a_hint(terms: list[str]) -> None:
     """DG2: the first ones, however many are sent; nothing is refused."""
     kept = read_query([("keyterm", term) for term in terms]).keyterms
 
-    assert len(hotwords(kept)) <= MAX_HINT
-    assert hotwords(kept).isprintable()
+    assert len(as_hint(kept)) <= MAX_HINT
+    assert as_hint(kept).isprintable()
 
 
 @given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20)), max_size=8))

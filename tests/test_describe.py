@@ -19,7 +19,7 @@ TEXTS = {
     "openapi": (ROOT / "openapi.yaml").read_text(encoding="utf-8"),
     "asyncapi": (ROOT / "asyncapi.yaml").read_text(encoding="utf-8"),
 }
-PAGES = ("/docs", "/swagger")
+PAGES = ("/docs", "/swagger", "/docs/", "/swagger/")
 PATHS = (*PAGES, *(f"/{name}.{form}" for name in TEXTS for form in ("yaml", "json")))
 LOADED = ("src", "srcset", "data", "poster", "background", "action")
 """Attributes by which a page takes something from elsewhere, or sends it there."""

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from dialects.deepgram import IDLE, IDLE_CLOSE, NO_AUDIO_CLOSE
+from stt.events import MAX_CHANNELS, RATES
 from stt.ids import MAX_HINT
 from stt.protocols.deepgram_query import (
     CONTAINED,
     ENDPOINT_CEILING,
     ENDPOINT_FLOOR,
-    MAX_CHANNELS,
-    RATES,
     RAW,
     UTTERANCE_END,
 )

@@ -15,14 +15,12 @@ from dialects.base import DoorOptions
 from dialects.native import NativeDialect
 from stt import errors, replies
 from stt.errors import STTError
-from stt.events import Word
+from stt.events import MAX_CHANNELS, RATES, Abilities, Word
 from stt.protocols import base
 from stt.protocols.base import Command
 from stt.protocols.native import NativeOptions, NativeProtocol
 from stt.protocols.native_query import (
     ENCODINGS,
-    MAX_CHANNELS,
-    RATES,
     NativeQuery,
     read_query,
 )
@@ -192,7 +190,7 @@ def test_the_table_lists_every_query_parameter() -> None:
             asked.add(name)
             return default
 
-    assert read_query(Empty(), frozenset()) == NativeQuery()
+    assert read_query(Empty(), Abilities()) == NativeQuery()
     rows = table("## Query parameters")
 
     assert set(rows) == asked

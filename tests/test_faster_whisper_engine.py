@@ -67,7 +67,8 @@ def test_engine_describes_itself(engine):
 
     assert described.name == "faster-whisper demo int8 on cpu"
     assert described.model == "demo"
-    assert described.multilingual
+    assert engine.multilingual
+    assert described.translates
     assert described.n_mels == 80
     assert {"en", "de", "es", "hi", "zh"} <= described.languages
     assert "yue" not in described.languages  # this vocabulary has no such token
@@ -512,7 +513,7 @@ def test_windows_of_30_s_that_are_decoded_again_are_not_counted(monkeypatch):
 def test_profile_of_the_model_is_heeded(tmp_path):
     """Encoder lengths and previous text come from the profile (REC-41, REC-11)."""
     file = tmp_path / "profile.json"
-    ModelProfile(100, 200, 64, previous_tokens=0).write(file)
+    ModelProfile(100, 200, 64, previous_tokens=0, translates=False).write(file)
     engine = loaded(profile=file)
     spied = Spied(engine._decoder._model)
     engine._decoder._model = spied
@@ -520,6 +521,7 @@ def test_profile_of_the_model_is_heeded(tmp_path):
     engine.transcribe([final(first("en_short_02.flac"), previous="one " * 100)])
 
     assert (engine.frames(Kind.INTERIM, 0.2), engine.frames(Kind.FINAL, 0.2)) == (100, 200)
+    assert not engine.translates
     assert len(spied.generated[0]["prompts"][0]) == 4
     engine.close()
 

@@ -10,7 +10,7 @@ import pytest
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from api.files.body import form_body, raw_body
+from api.files.body import FORM, form_body, raw_body
 from stt.errors import BadField, QueueFull, TooLarge, UnsupportedAudio
 
 
@@ -52,6 +52,15 @@ def test_a_body_is_in_memory_once(chunked: bool, form: bool) -> None:
 
     assert data == audio
     assert peak < 1.5 * len(audio)
+
+
+def test_a_file_that_came_as_text_is_told_so() -> None:
+    """client-OE1: curl without its @, or an address, which nobody fetches."""
+    asked = request(data={"file": "https://example.org/talk.mp3"}, content_type=FORM)
+
+    with pytest.raises(BadField, match="with curl write file=@path") as raised:
+        form_body(asked, held)
+    assert raised.value.param == "file"
 
 
 def held(_: int) -> None:

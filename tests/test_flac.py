@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stt.audio.arriving import Arriving
-from stt.audio.decode import decode_file
 from stt.audio.flac import MAX_HEAD, FrameHead, flac_pieces, frame_head
 from stt.events import Samples
 from tests.containers import reading
+from tests.decoding import decode_file
 from tests.speech import noise, speech
 from tests.test_decode import crc, encoded, flac_of_silence
 

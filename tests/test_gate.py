@@ -124,8 +124,8 @@ def test_authentication_refuses_before_the_upgrade(server: Served) -> None:
         (handshake("/echo", version=""), 426),
         (handshake("/echo").replace("GET", "POST"), 405),
         (handshake("/echo").replace("GET", "HEAD"), 400),
-        (handshake("/echo").replace("Upgrade: websocket\r\n", ""), 400),
-        (handshake("/echo").replace("Connection: Upgrade\r\n", "Connection: close\r\n"), 400),
+        (handshake("/echo").replace("Upgrade: websocket\r\n", ""), 426),
+        (handshake("/echo").replace("Connection: Upgrade\r\n", "Connection: close\r\n"), 426),
         (handshake("/echo").replace("HTTP/1.1", "HTTP/1.0"), 400),
         (handshake("/echo").replace("Host: 127.0.0.1\r\n", ""), 400),
         (handshake("/echo", "Origin: https://evil.example\r\n"), 403),
@@ -146,7 +146,21 @@ def test_bad_handshake(server: Served, request_text: str, status: int) -> None:
     assert answer.headers["content-type"] == "application/json"
     if status == 426:
         assert answer.headers["sec-websocket-version"] == "13"
+        assert answer.headers["upgrade"] == "websocket"
     server.assert_serves()
+
+
+def test_plain_http_where_a_websocket_belongs_is_told_so(server: Served) -> None:
+    """RFC 9110, 15.5.22: 426, also where a proxy takes the Upgrade header off; and vice versa."""
+    plain = server.ask("GET", "/echo")
+    socket = server.raw(handshake("/healthz"))
+
+    assert (plain.status, plain.headers["upgrade"]) == (426, "websocket")
+    assert plain.json["code"] == "upgrade_required"
+    assert "connect with ws://" in plain.json["error"]
+    assert "forward the Upgrade header" in plain.json["error"]
+    assert socket.status == 400
+    assert "no WebSocket address" in socket.json["error"]
 
 
 def test_deflate_is_not_negotiated(server: Served) -> None:

@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 
 from stt.errors import BadInput
-from stt.ids import MAX_HINT, MAX_LENGTH, Mint, checked_hint, checked_id, shortened
+from stt.ids import (
+    MAX_HINT,
+    MAX_LENGTH,
+    Mint,
+    as_hint,
+    checked_hint,
+    checked_id,
+    fitting,
+    shortened,
+)
 from tests.test_native import json_values
 
 
@@ -89,3 +98,11 @@ def test_s13_no_id_is_minted_twice() -> None:
 
     assert len(set(ids)) == 2000
     assert int(min(ids)) >= begun
+
+
+def test_as_many_words_as_a_hint_holds() -> None:
+    """From the first on, commas counted; joined they are the hint (client S1)."""
+    assert as_hint(["one", "two words"]) == "one, two words"
+    assert fitting(["a" * 499, "b" * 499, "c"]) == ("a" * 499, "b" * 499)
+    assert fitting(["a" * (MAX_HINT + 1), "b"]) == ()
+    assert fitting([]) == ()

@@ -29,11 +29,11 @@ FLOOR_0 = (
     "stt.context_setting",
 )  # fmt: skip
 RUNTIME = (
-    "session_manager", "stt_batches", "stt_chunks", "stt_dispatch", "stt_file", "stt_hearings",
-    "stt_in_flight", "stt_ingest", "stt_intake", "stt_job", "stt_load", "stt_metering",
-    "stt_order", "stt_outbox", "stt_parting",
-    "stt_recorder", "stt_recording", "stt_session", "stt_stall", "stt_submission",
-    "stt_surroundings", "stt_tenants", "stt_timers", "stt_track", "stt_voice",
+    "session_manager", "stt_batches", "stt_chunks", "stt_dispatch", "stt_due", "stt_file",
+    "stt_hearings", "stt_in_flight", "stt_ingest", "stt_intake", "stt_job", "stt_load",
+    "stt_metering", "stt_order", "stt_outbox", "stt_parting", "stt_recorder", "stt_recording",
+    "stt_session", "stt_stall", "stt_submission", "stt_surroundings", "stt_tenants", "stt_timers",
+    "stt_track", "stt_tracks", "stt_voice",
 )  # fmt: skip
 SIBLINGS = (
     "stt.audio.pcm", "stt.metrics", "stt.pace", "stt.timeline", "stt.served", "stt.sources",
@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # The runtime from its leaves up; floor 0 and the vocabulary of its neighbours, no more.
     "stt_tenants": (), "stt_timers": (), "stt_stall": ("stt_timers",),
     **dict.fromkeys(("stt_job", "stt_outbox"), FLOOR_0),
-    "stt_parting": (*FLOOR_0, "stt_outbox", "stt_timers"),
+    "stt_parting": (*FLOOR_0, "stt_outbox"),
     "stt_batches": (*FLOOR_0, "stt_job"),
     "stt_order": (*FLOOR_0, "stt_job", "stt_batches", "stt_tenants"),
     "stt_ingest": (*FLOOR_0, "stt_job", "stt_batches", "stt_order"),  # AL4
@@ -70,9 +70,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *FLOOR_0, "stt_ingest", "stt_job", "stt_surroundings", "stt.speech.options",
     ),
     "stt_track": (
-        *FLOOR_0, "stt_timers", "stt.audio.pcm", "stt.timeline", "stt.protocols.base",
-        "stt.speech",
+        *FLOOR_0, "stt.audio.pcm", "stt.timeline", "stt.protocols.base", "stt.speech",
     ),
+    "stt_tracks": (*FLOOR_0, "stt_track"),
+    "stt_due": ("stt_timers", "stt_track", "stt.speech.chunk"),
     "stt_chunks": (*FLOOR_0, "stt_track", "stt.protocols.base", "stt.speech.chunk"),
     "stt_voice": (
         *FLOOR_0, "stt_outbox", "stt_surroundings", "stt_track", "stt.store.base",
@@ -82,9 +83,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *FLOOR_0, "stt_job", "stt_submission", "stt_surroundings", "stt_track", "stt.speech",
     ),
     "stt_session": (  # AL6
-        *FLOOR_0, "stt_chunks", "stt_dispatch", "stt_outbox", "stt_parting", "stt_stall",
-        "stt_surroundings", "stt_track", "stt_voice", "stt.pace", "stt.protocols.base",
-        "stt.speech",
+        *FLOOR_0, "stt_chunks", "stt_dispatch", "stt_due", "stt_outbox", "stt_parting",
+        "stt_stall", "stt_surroundings", "stt_track", "stt_tracks", "stt_voice", "stt.pace",
+        "stt.protocols.base", "stt.speech",
     ),
     "session_manager": (
         *FLOOR_0, "stt_ingest", "stt_outbox", "stt_session", "stt_surroundings", "stt_timers",
@@ -120,8 +121,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "stt_config": (*FLOOR_0, "stt_readers"),  # AL8
     "gunicorn.conf": (*FLOOR_0, "stt_config", "gunicorn_worker"),
     "stt_options": (
-        "dialects.base", "dialects.realtime", "stt.engines.options", "stt.pace", "stt.speech",
-        "stt_config", "stt_connection", "stt_surroundings", "stt_websocket",
+        "dialects", "stt.engines.options", "stt.pace", "stt.speech", "stt_config",
+        "stt_connection", "stt_surroundings", "stt_websocket",
     ),
     "app": EVERYTHING,
     "benchmarks": EVERYTHING,

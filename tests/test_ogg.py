@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stt.audio.arriving import Arriving
-from stt.audio.decode import decode_file
 from stt.audio.ogg import Pages
 from stt.audio.stream import decoded_stream
 from tests.containers import LIVE, live, reading
+from tests.decoding import decode_file
 from tests.speech import speech
 from tests.test_decode import encoded, write_tone
 

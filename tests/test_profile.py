@@ -7,6 +7,7 @@ import json
 import pytest
 
 from stt.engines.encoder_context import EncoderContext
+from stt.engines.options import DEMO_MODEL
 from stt.engines.profile import ModelProfile
 from stt.errors import SettingError
 
@@ -35,6 +36,23 @@ def test_the_profile_of_a_model_lies_in_its_folder(tmp_path):
     assert ModelProfile.of_model(tmp_path).context == EncoderContext(200, 300, 64)
     assert ModelProfile.of_model(tmp_path).previous_tokens == 0
     assert ModelProfile.of_model(tmp_path, other).previous_tokens == 64
+
+
+def test_a_profile_says_where_a_model_cannot_translate(tmp_path):
+    """Its vocabulary has the mark all the same; absent, it can, and the file need not say so."""
+    file = tmp_path / "profile.json"
+    file.write_text(json.dumps(NUMBERS | {"translates": False}))
+    unable = ModelProfile.read(file)
+    unable.write(file)
+
+    assert not unable.translates
+    assert ModelProfile.read(file) == unable
+    file.write_text(json.dumps(NUMBERS))
+    assert ModelProfile.read(file).translates
+    assert not ModelProfile.of_model(DEMO_MODEL).translates
+    file.write_text(json.dumps(NUMBERS | {"translates": "no"}))
+    with pytest.raises(SettingError, match="translates must be true or false"):
+        ModelProfile.read(file)
 
 
 def test_a_profile_says_how_it_was_measured(tmp_path):

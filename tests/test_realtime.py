@@ -81,6 +81,14 @@ class Client:
             if found := [event for event in said if fits(event)]:
                 return found[0]
 
+    def hear_out(self) -> list[dict[str, Any]]:
+        """Close, and hear everything; all events there were."""
+        self._session.close()
+        while not isinstance(reply := self._session.outbox.get(WAIT), Closing):
+            assert reply is not None, f"nothing more came after {self.events}"
+            self.events += [json.loads(message) for message in self._codec.encode(reply)]
+        return self.events
+
     def next(self, kind: str) -> dict[str, Any]:
         return self.until(lambda event: event["type"] == kind)
 
@@ -132,6 +140,83 @@ def test_an_utterance_is_heard_as_its_client_expects_it() -> None:
         "created", "speech_started", "speech_stopped", "committed", "added", "done", "completed",
     ]  # fmt: skip
     assert done["transcript"] == "one two three four" == client.joined(done["item_id"])
+
+
+STEP = st.sampled_from([0.3, 1.0, 2.2, -0.2, -0.7, -1.5, "commit", "clear", "manual", "vad"])
+
+
+class Promises:
+    """What every session keeps to, as events come."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, list[str]] = {}
+        self.committed: list[str] = []
+        self.done: list[dict[str, Any]] = []
+        self.speaking: set[str] = set()  # items with deltas that are not through
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """The next event."""
+        kind = event["type"].split(".")[-1]
+        if kind == "cleared":
+            self.speaking &= set(self.committed)
+        item = event.get("item_id") or event.get("item", {}).get("id")
+        if item is None:
+            return
+        self.stages.setdefault(item, []).append(kind)
+        if kind == "delta":
+            self.speaking.add(item)
+            assert self.speaking == {item}
+        elif kind == "committed":
+            assert event["previous_item_id"] == (self.committed or [None])[-1]
+            self.committed.append(item)
+        elif kind == "completed":
+            self.done.append(event)
+            self.speaking.discard(item)
+
+    def check(self) -> None:
+        """Everything has been heard."""
+        assert [event["item_id"] for event in self.done] == self.committed
+        whole = ["speech_started", "speech_stopped", "committed", "added", "done", "completed"]
+        for item, kinds in self.stages.items():
+            told = [kind for kind in kinds if kind != "delta"]
+            if item in self.committed:
+                assert told in (whole, whole[2:])
+                assert kinds[-1] == "completed"
+            else:  # cleared
+                assert told in ([], whole[:1])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(STEP, max_size=14), st.booleans())
+def test_any_session_keeps_the_promises(script: list[float | str], manual: bool) -> None:
+    """client-RO1 to RO3, RQ3, RQ4, RS5, S9, S13: whatever a client asks, and when.
+
+    Each item is committed once, then done once; what it is told of an item is in order, and of the
+    next one only when the one before is through; deltas are the transcript. A number is seconds of
+    speech, a negative one of silence.
+    """
+    with talking(MANUAL if manual else AT_16) as client:
+        for step in script:
+            match step:
+                case "manual":
+                    client.configure(turn_detection=None)
+                case "vad":
+                    client.configure(turn_detection={"type": "server_vad"})
+                case str():
+                    client.send(f"input_audio_buffer.{step}")
+                case float() if step > 0:
+                    client.say(step)
+                case float():
+                    client.rest(-step)
+        events = client.hear_out()
+
+    heard = Promises()
+    for event in events:
+        heard.hear(event)
+    heard.check()
+    assert all(done["transcript"] == client.joined(done["item_id"]) for done in heard.done)
+    errors = {event["error"]["code"] for event in events if event["type"] == "error"}
+    assert errors <= {"input_audio_buffer_commit_empty"}
 
 
 def test_a_commit_is_one_item_however_many_pauses_it_holds() -> None:
@@ -351,8 +436,12 @@ def test_s17_a_word_that_grows_leaves_no_fragment() -> None:
     def script(window: Window) -> str:
         return "hello world" if window.seconds < 3.5 else "hello worldly goods of ours"
 
-    with talking(engine=FakeEngine(script)) as client:
-        client.say(6.0)
+    with running(FakeEngine(script)) as core:
+        client = Client(opened(core, AT_16), AT_16)
+        for _ in range(30):  # each interim is read in its time: two agree on the first word
+            client.say(0.1)
+            assert core.queue.join(WAIT)
+        client.say(3.0)
         client.rest(1.0)
         done = client.completed()
 

@@ -61,6 +61,17 @@ def test_audio_is_appended_as_it_came() -> None:
     assert append(client(), b"abc") == [AppendAudio(b"abc")]
 
 
+def test_a_long_append_comes_in_pieces() -> None:
+    """No step of the session is longer than 10 s of audio (client RH7, RQ8)."""
+    audio = bytes(range(256)) * (25 * SECOND // 256)
+
+    commands = append(client(), audio)
+
+    pieces = [command.data for command in commands if isinstance(command, AppendAudio)]
+    assert [len(piece) for piece in pieces[:2]] == [10 * SECOND, 10 * SECOND]
+    assert b"".join(pieces) == audio
+
+
 def test_empty_audio_asks_for_nothing() -> None:
     """A no-op, and no error (client RC2)."""
     assert append(client(), b"") == []

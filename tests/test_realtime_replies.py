@@ -178,7 +178,7 @@ def test_an_error_of_the_server_is_one(said: Problem, code: str) -> None:
 @pytest.mark.parametrize(
     "reply",
     [
-        problem(QueueFull(), "1"), problem(Dropped(), "1"),
+        problem(QueueFull(), "1", interim=True), problem(Dropped(), "1", interim=True),
         problem(RateLimited("slow")), problem(NotReady("stops")), problem(IdleTimeout("idle")),
         Degraded(active=True), Silence(), Pong(1), Usage(1.0, 1.0), Flushed(True), Note("?"),
     ],
@@ -188,15 +188,23 @@ def test_what_no_correct_client_can_do_anything_about_is_not_said(reply: Reply) 
     assert events(server(), ChunkOpened("1"), reply) == []
 
 
-def test_a_failed_utterance_fails_its_item_when_that_ends() -> None:
-    """`failed`, not `error` (client RQ1, RS9)."""
-    said = events(
+@pytest.mark.parametrize(
+    ("said", "end"),
+    [
+        (problem(EngineError("broken"), "1"), "failed"),
+        (problem(NotReady("stops"), "1"), "failed"),
+        (problem(QueueFull(), "1", interim=True), "completed"),
+    ],
+)
+def test_a_failed_utterance_fails_its_item_when_that_ends(said: Problem, end: str) -> None:
+    """`failed`, not `error` (client RQ1, RS9); a refused interim fails nothing."""
+    shown = events(
         server(), ChunkOpened("1"), Speech("1", True, 1.0), Speech("1", False, 2.0),
-        problem(EngineError("broken"), "1"), Transcript("1", "", is_final=True),
+        said, Transcript("1", "", is_final=True),
     )  # fmt: skip
 
-    assert said[-1]["type"] == "conversation.item.input_audio_transcription.failed"
-    assert "error" not in [event["type"] for event in said]
+    assert shown[-1]["type"] == f"conversation.item.input_audio_transcription.{end}"
+    assert "error" not in [event["type"] for event in shown]
 
 
 def test_text_in_any_script_is_written_as_it_is() -> None:

@@ -1008,3 +1008,37 @@ def test_features_instead_of_samples() -> None:
         assert window.features is not None
         assert window.features.shape == (round(window.seconds * 100), 80)
     assert kept(driver.stream) <= SAMPLE_RATE
+
+
+def test_an_utterance_that_is_given_up_holds_nothing_back() -> None:
+    """Those behind it and the end are said; its own answer comes too late (W8, S10, S13)."""
+    driver = Driver(SpeechOptions(interims=False))
+    for _ in range(2):
+        driver.hear(speech(1.0), answer=False)
+        driver.end(answer=False)
+    late, second = driver.waiting
+    driver.stream.receive_hypothesis(second, Hypothesis("second", language="en"))
+    driver.collect()
+    assert not driver.said(Final)
+
+    driver.stream.give_up(late.utterance)
+    driver.collect()
+    driver.stream.receive_hypothesis(late, Hypothesis("late", language="en"))
+    driver.collect()
+
+    ends = [type(event) for event in driver.events if isinstance(event, Final | Ended)]
+    assert ends == [Ended, Final, Ended]
+    assert [final.text for final in driver.said(Final)] == ["second"]
+    assert driver.stream.idle
+    assert driver.stream.window(late) is None
+
+
+def test_a_request_of_an_utterance_that_is_given_up_at_once_is_never_made() -> None:
+    """What was not asked yet is asked no more (RC4)."""
+    stream = SpeechStream(SpeechOptions(interims=False))
+    stream.receive_audio(speech(1.0))
+    stream.receive_end()
+
+    stream.give_up(0)
+
+    assert stream.requests() == []

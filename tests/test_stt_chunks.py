@@ -225,6 +225,20 @@ def test_s10_a_committed_chunk_times_out() -> None:
         assert last.timed_out
 
 
+def test_whoever_waits_for_a_final_that_is_given_up_is_answered() -> None:
+    """A flush has its answer and a close its end, in a bounded time (DG7, DG15, S10)."""
+    with held(only=Kind.FINAL) as (core, _, _gate):
+        session = core.session(auto_chunk=True, finalize_timeout=0.02)
+        talk(session, speech(1.2))
+
+        session.handle(Flush())
+        said = flushed(session)
+        session.handle(Close())
+
+        assert [last.timed_out for last in transcripts(said) if last.is_final] == [True]
+        assert session.outbox.get(WAIT) == Closing(1000)
+
+
 # Clear.
 
 
@@ -244,6 +258,39 @@ def test_what_is_cleared_is_never_said() -> None:
         opened = [reply.chunk_id for reply in said if isinstance(reply, ChunkOpened)]
         assert texts(said) == ["one"]
         assert {reply.chunk_id for reply in transcripts(said)} == {opened[1]}
+
+
+@pytest.mark.parametrize("wishes", [AUTOMATIC, MANUAL])
+def test_nothing_of_what_is_cleared_begins_the_next_utterance(wishes: Configure) -> None:
+    """Neither an onset that is not an utterance yet nor what comes before one (RC4)."""
+    with running() as core:
+        session = core.session(auto_chunk=True, vad_events=True)
+        session.handle(wishes)
+        quiet(session, 1.0)
+        talk(session, speech(0.06))
+
+        session.handle(Clear())
+        talk(session, speech(1.0))
+        session.handle(Commit())
+        said = flushed(session)
+
+        assert [reply.at for reply in said if isinstance(reply, Speech)] == [1.06, 2.06]
+        assert texts(said) == ["one two"]
+
+
+def test_what_is_cleared_is_not_decoded() -> None:
+    """Nobody waits for the final of a cleared utterance, so no worker makes it (RC4)."""
+    with held() as (core, engine, gate):
+        session = core.session(auto_chunk=True, speech=replace(STEPS, interims=False))
+        talk(session, speech(2.0))
+
+        session.handle(Clear())
+        talk(session, speech(1.0))
+        session.handle(Commit())
+        gate.set()
+        flushed(session)
+
+        assert len(engine.windows) == 1
 
 
 def test_a_clear_leaves_what_is_committed_alone() -> None:
@@ -451,11 +498,28 @@ def test_s10_a_close_comes_after_everything_has_been_said() -> None:
         session.handle(Close())
         gate.set()
         said = replies(session, is_final)
-        ending = [session.outbox.get(WAIT) for _ in range(2)]
 
         assert texts(said) == ["one two"]
-        assert isinstance(ending[0], Flushed)
-        assert ending[1] == Closing(1000)
+        assert session.outbox.get(WAIT) == Closing(1000)
+
+
+@pytest.mark.parametrize("wishes", [AUTOMATIC, MANUAL])
+def test_only_a_client_that_asks_for_it_hears_of_a_flush(wishes: Configure) -> None:
+    """What a close ends answers nothing: no Finalize was sent (DG15)."""
+    with running() as core:
+        session = core.session(auto_chunk=True)
+        session.handle(wishes)
+        talk(session, speech(1.0))
+
+        session.handle(Close())
+        said = []
+        while not isinstance(reply := session.outbox.get(WAIT), Closing):
+            assert reply is not None
+            said.append(reply)
+
+        assert texts(said) == ["one two"]
+        assert not any(reply.flushed for reply in transcripts(said))
+        assert not any(map(is_flushed, said))
 
 
 def test_s10_a_close_does_not_wait_for_an_engine_that_hangs() -> None:

@@ -260,6 +260,24 @@ def test_e11_what_cannot_be_decoded_is_told_once_and_ends_the_session(
     assert ear.heard == []
 
 
+def test_dg12_a_protocol_without_errors_says_why_in_its_close(
+    ear: Ear, make: Callable[..., Intake]
+) -> None:
+    """DG12: behind its own reason, as much as a close frame holds (RFC 6455, section 5.5)."""
+
+    def useless(read: Read) -> Iterator[Samples]:
+        assert read(1)
+        raise UndecodableAudio("è" * 200)
+        yield
+
+    make(useless, useless=(1008, "DATA-0000")).handle(AppendAudio(b"x"))
+    until(lambda: ear.closed)
+
+    [(code, reason)] = ear.closed
+    assert (code, reason) == (1008, "DATA-0000: " + "è" * 56)
+    assert len(reason.encode()) <= 123
+
+
 def test_what_was_heard_before_an_error_counts(ear: Ear, make: Callable[..., Intake]) -> None:
     """client-E11: it reaches the session before the error does."""
 

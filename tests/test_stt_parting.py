@@ -5,24 +5,17 @@ from __future__ import annotations
 from stt.replies import Problem, Reply
 from stt_outbox import Closing, Outbox
 from stt_parting import Parting
-from stt_timers import Timer
 
 FAREWELL = Problem("session_expired", "too long", close_code=1001)
 
 
 class Leaving:
-    """A parting, what it says, and the timers it starts."""
+    """A parting, and what it says."""
 
     def __init__(self) -> None:
         self.outbox = Outbox()
         self.said: list[Reply] = []
-        self.timers: list[Timer] = []
-        self.parting = Parting(self.outbox, self.said.append, self.expect)
-
-    def expect(self) -> Timer:
-        """A timer that nobody lets ring."""
-        self.timers.append(Timer(lambda: None))
-        return self.timers[-1]
+        self.parting = Parting(self.outbox, self.said.append)
 
 
 def test_nobody_parts_unasked() -> None:
@@ -35,7 +28,7 @@ def test_nobody_parts_unasked() -> None:
 
 
 def test_the_first_wish_counts_and_the_last_word_is_said_once() -> None:
-    """A second close, and whatever settles later, change nothing; no timer is left (S10, RE8)."""
+    """A second close, and whatever settles later, change nothing (S10, RE8)."""
     leaving = Leaving()
     leaving.parting.ask(1001, FAREWELL)
     leaving.parting.ask(1000, None)
@@ -45,7 +38,6 @@ def test_the_first_wish_counts_and_the_last_word_is_said_once() -> None:
 
     assert leaving.said == [FAREWELL]
     assert leaving.outbox.get(0) == Closing(1001, "session_expired")
-    assert [timer.cancelled for timer in leaving.timers] == [True]
 
 
 def test_a_normal_close_needs_no_word() -> None:

@@ -19,7 +19,7 @@ from stt.engines.fake import FakeEngine, count_up
 from stt.errors import BadInput, ChunkFinalized, EngineError, NoChunk, NotReady
 from stt.events import Kind, Window
 from stt.pace import PaceOptions
-from stt.protocols.base import AppendAudio, Command, Finalize, Ping, ReplaceAudio, SetChunk
+from stt.protocols.base import AppendAudio, Close, Command, Finalize, Ping, ReplaceAudio, SetChunk
 from stt.replies import (
     ChunkOpened,
     Opened,
@@ -33,6 +33,7 @@ from stt.replies import (
 from stt.speech.options import SpeechOptions
 from stt_job import QueueOptions
 from stt_session import Session
+from stt_timers import Timer
 from stt_track import Track
 from tests.service import (
     WAIT,
@@ -602,6 +603,20 @@ def test_a_refused_interim_of_a_minted_chunk_names_it() -> None:
 
         (minted,) = [reply.chunk_id for reply in said if isinstance(reply, ChunkOpened)]
         assert problems(said)[0].chunk_id == minted
+        assert problems(said)[0].interim
+
+
+def test_a_final_that_the_queue_does_not_take_cost_text() -> None:
+    """It fails, which is more than an interim less: codecs tell the two apart (RQ1)."""
+    with running() as core:
+        session = core.session(auto_chunk=True, speech=SpeechOptions(interims=False))
+        core.queue.close()
+
+        talk(session, speech(1.2))
+        session.handle(Close())
+        said = replies(session, is_final)
+
+        assert [(it.code, it.interim) for it in problems(said)] == [("not_ready", False)]
 
 
 def test_the_drop_oldest_deadlock() -> None:
@@ -1422,6 +1437,14 @@ def test_s19_the_state_of_a_turn_ends_with_it(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("stt_session.Track", make)
     with running() as core:
+        timers: list[tuple[float, Timer]] = []
+        after = core.timers.after
+
+        def noted(seconds: float, call: Callable[[], object]) -> Timer:
+            timers.append((seconds, after(seconds, call)))
+            return timers[-1][1]
+
+        monkeypatch.setattr(core.timers, "after", noted)
         session = core.session(auto_chunk=True, vad_events=True)
         for _ in range(100):
             talk(session, np.concatenate([speech(0.5), silence(0.9)]), piece=0.1)
@@ -1429,6 +1452,8 @@ def test_s19_the_state_of_a_turn_ends_with_it(monkeypatch: pytest.MonkeyPatch) -
 
         [track] = made
         assert track.chunks == []
-        assert track.timers == {}
+        due = [timer for wait, timer in timers if wait == session.options.finalize_timeout]
+        assert len(due) == 100
+        assert all(timer.cancelled for timer in due)
         assert len(track.timeline) < 30
         assert track.pausing is None

@@ -209,7 +209,7 @@ def test_list_is_an_object_in_order(house: House) -> None:
 
     assert house.http.get("/list_transcripts").text == (
         '{"9": {"transcript": "nine"}, "10": {"transcript": "ten"}, '
-        '"100": {"transcript": "hundred"}}'
+        '"100": {"transcript": "hundred"}}\n'
     )
     assert list(house.get("/transcripts?from=9&until=10")) == ["9", "10"]
     assert house.get("/list_transcripts?from=101") == {}

@@ -79,6 +79,11 @@ def form_body(
         )
     if strange := next((name for name in files if name in fields), None):
         raise BadField(strange, f"{strange} must be a plain field, not a file.")
+    if "file" in form and "file" not in files:
+        raise BadField(
+            "file",
+            "file is text, not a file: with curl write file=@path. Addresses are not fetched.",
+        )
     if "file" not in files:
         raise BadField("file", "The multipart body has no file part named 'file'.")
     return _checked(cast(io.BytesIO, files["file"].stream).getvalue()), form

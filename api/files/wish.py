@@ -22,7 +22,7 @@ from stt.formats import (
     ResponseFormat,
     language_code,
 )
-from stt.ids import DEFAULT_TENANT, checked_hint, checked_id
+from stt.ids import DEFAULT_TENANT, as_hint, checked_hint, checked_id
 from stt_file import FileOptions
 
 Fields = MultiDict[str, str] | CombinedMultiDict[str, str]
@@ -102,7 +102,7 @@ def read_wish(
         language=_language(fields, abilities),
         task=_task(path, fields.get("task"), abilities),
         prompt=_hint("prompt", fields.get("prompt") or ""),
-        hotwords=_hint("hotwords", ", ".join(_hotwords(fields))),
+        hotwords=_hint("hotwords", as_hint(_hotwords(fields))),
         final=_final(fields.get("final")),
         chunking=read_chunking(fields),
         encoding=fields.get("encoding") or None,

@@ -14,14 +14,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from stt.audio.arriving import Arriving, Part
+from stt.audio.flac import bare_flac
 from stt.audio.frames import CutShort, Source, decoded_pieces
+from stt.audio.mp4 import untagged_file
 from stt.audio.ogg import Pages
 from stt.audio.pcm import PcmDecoder
 from stt.audio.sniff import Container, sniff
-from stt.audio.untagged import Frames, Untagged
+from stt.audio.untagged import Frames, Untagged, untagged
 from stt.audio.wav import read_header
 from stt.errors import TooLarge, UndecodableAudio
-from stt.events import SAMPLE_RATE, Samples
+from stt.events import SAMPLE_RATE, USUAL_RATES, Samples
 
 log = logging.getLogger("stt.audio")
 
@@ -32,27 +34,6 @@ DEADLINE = 60.0  # s of decoding, RT-62
 SLOWEST = 40
 """Times real time: a long file has more time by its length. Opus, the slowest of the usual codecs,
 was measured at 200 on one core."""
-
-
-def decode_file(
-    data: bytes,
-    *,
-    max_seconds: float,
-    encoding: str | None = None,
-    sample_rate: int | None = None,
-    deadline_s: float = DEADLINE,
-) -> Samples:
-    """The audio of a file at once: what `decoded_blocks` yields, which also says what it raises."""
-    collected = bytearray()  # grows in place: at its end it holds the audio once, not twice
-    for block in decoded_blocks(
-        data,
-        max_seconds=max_seconds,
-        encoding=encoding,
-        sample_rate=sample_rate,
-        deadline_s=deadline_s,
-    ):
-        collected += block.tobytes()
-    return np.frombuffer(collected, np.float32)
 
 
 def decoded_blocks(
@@ -67,8 +48,8 @@ def decoded_blocks(
     """The audio of a file, in blocks of some 15 s, decoded when they are asked for; none is empty.
 
     It is the first audio track, as far as it can be decoded. ``encoding`` says that the bytes are
-    headerless PCM, of ``channels`` at ``sample_rate`` or else 16 kHz (native UP3); otherwise the
-    content tells the container (UP4).
+    headerless PCM, of ``channels`` at ``sample_rate``, or else the encoding's usual one (native
+    UP3); otherwise the content tells the container (UP4).
 
     Raises, when it gets there: TooLarge above ``max_seconds``, or when decoding takes longer than
     ``deadline_s`` and a fortieth of the audio; UnsupportedAudio for a rate, a number of
@@ -82,7 +63,9 @@ def decoded_blocks(
         pieces = _pcm_pieces(
             data,
             PcmDecoder(
-                encoding, SAMPLE_RATE if sample_rate is None else sample_rate, channels=channels
+                encoding,
+                USUAL_RATES.get(encoding, SAMPLE_RATE) if sample_rate is None else sample_rate,
+                channels=channels,
             ),
         )
     else:
@@ -113,7 +96,10 @@ def _contained(container: Container, timeout: float) -> Iterator[Samples]:
 
 
 def _source(container: Container, arriving: Arriving) -> Source:
-    """The file for FFmpeg to go about in; or what it may read of it, from its start to its end."""
+    """The file for FFmpeg to go about in; or what it may read of it, from its start to its end.
+
+    None of it has tags, and little of it is copied.
+    """
     match container.name:
         case "ogg":
             return Pages(arriving)
@@ -122,8 +108,16 @@ def _source(container: Container, arriving: Arriving) -> Source:
         case "matroska":
             return Untagged(arriving, container.name)
         case "wav":
+            arriving.allow(len(container.data))  # pictures are passed over, however large
             form, length = read_header(arriving)
             return Part(arriving, length, form.header)
+        case "flac":
+            arriving.allow(len(container.data))
+            return bare_flac(arriving)
+        case "mov":
+            return untagged_file(container.data)
+        case "aiff":
+            return io.BytesIO(untagged(container.data, container.name))
     return io.BytesIO(container.data)
 
 

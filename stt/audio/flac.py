@@ -6,14 +6,13 @@ how long it is: it ends where the header of the next one is found (RFC 9639, sec
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
 import av
 
-from stt.audio.arriving import Arriving
+from stt.audio.arriving import Arriving, Part
 from stt.audio.frames import CutShort, Mono, check_served, decoded_frames
 from stt.errors import STTError, UndecodableAudio
 from stt.events import SAMPLE_RATE, Samples
@@ -39,15 +38,12 @@ def flac_pieces(arriving: Arriving) -> Iterator[Samples]:
     yield mono.flush()
 
 
-def bare_flac(data: bytes) -> bytes:
-    """A FLAC file of its format and its audio alone: tags can cost hours (`stt.audio.untagged`).
+def bare_flac(arriving: Arriving) -> Part:
+    """What FFmpeg may read of a FLAC file: its format and its audio (`stt.audio.untagged`).
 
     Raises UndecodableAudio.
     """
-    arriving = Arriving(io.BytesIO(data).read)
-    arriving.allow(len(data))
-    info = _stream_info(arriving)
-    return b"fLaC\x80\0\0\x22" + info + arriving.exactly(len(data))
+    return Part(arriving, None, b"fLaC\x80\0\0\x22" + _stream_info(arriving))
 
 
 def _stream_info(arriving: Arriving) -> bytes:

@@ -13,10 +13,10 @@ from typing import NoReturn, Protocol
 import av
 import numpy as np
 
-from stt.audio.pcm import MAX_CHANNELS, floats_to_samples
+from stt.audio.pcm import floats_to_samples
 from stt.audio.resample import Resampler
 from stt.errors import STTError, UndecodableAudio, UnsupportedAudio
-from stt.events import SAMPLE_RATE, Samples
+from stt.events import MAX_CHANNELS, SAMPLE_RATE, Samples
 
 log = logging.getLogger("stt.audio")
 

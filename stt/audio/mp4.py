@@ -7,6 +7,7 @@ the format calls one: a packet, or a single sample of PCM.
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 from collections.abc import Iterator
@@ -47,13 +48,20 @@ def check_claim(samples: int) -> None:
         raise UndecodableAudio(f"The MP4 file claims more than {MAX_CLAIMED} packets.")
 
 
-def untagged_boxes(data: bytes) -> bytes:
-    """A file whose boxes other than media have no tags (`stt.audio.untagged`)."""
-    parts, at = [], 0
+def untagged_file(data: bytes) -> io.BytesIO:
+    """A file whose boxes other than media have no tags (`stt.audio.untagged`), to be read.
+
+    It is copied only where there are some.
+    """
+    file = io.BytesIO(data)
     for start, end in _outside_media(data):
-        parts += [data[at:start], untagged(data[start:end], "mov")]
-        at = end
-    return b"".join([*parts, data[at:]])
+        box = data[start:end]
+        plain = untagged(box, "mov")
+        if plain != box:
+            file.seek(start)
+            file.write(plain)
+    file.seek(0)
+    return file
 
 
 def _tables(data: bytes) -> Iterator[tuple[bytes, int]]:

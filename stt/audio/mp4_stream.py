@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import struct
 
 from stt.audio.arriving import Arriving
-from stt.audio.mp4 import check_claim, check_tables, claimed, untagged_boxes
+from stt.audio.mp4 import check_claim, check_tables, claimed, untagged_file
 from stt.audio.untagged import untagged
 from stt.errors import TooLarge
 
@@ -31,8 +32,8 @@ class Boxes:
             pass
         return kind == b"moov"
 
-    def whole(self) -> bytes:
-        """All of a file without its index first.
+    def whole(self) -> io.BytesIO:
+        """All of a file without its index first, to be read.
 
         Raises TooLarge above `MAX_WHOLE`, UndecodableAudio for its tables.
         """
@@ -44,7 +45,7 @@ class Boxes:
                 f"{MAX_WHOLE >> 20} MiB. Write it fragmented, or with its index first."
             )
         check_tables(data)
-        return untagged_boxes(data)
+        return untagged_file(data)
 
     def read(self, size: int) -> bytes:
         """Up to ``size`` bytes; b"" at the end. Raises UndecodableAudio."""

@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stt.errors import UnsupportedAudio
-from stt.events import SAMPLE_RATE, Samples
+from stt.events import MAX_CHANNELS, RATES, SAMPLE_RATE, Samples
 
 if TYPE_CHECKING:
     from stt.audio.resample import Resampler
 
 _STEP = np.float32(1 / 32_768)
-RATES = range(8_000, 48_001)  # Hz (native W27)
-MAX_CHANNELS = 8  # runtime RT-61
 
 
 def pcm16_to_samples(data: bytes) -> Samples:

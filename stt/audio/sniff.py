@@ -7,11 +7,11 @@ subtitles may, are not on it (runtime RT-63). Nor is CAF, whose packet table can
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from stt.audio.flac import bare_flac
-from stt.audio.mp4 import check_tables, untagged_boxes
-from stt.audio.untagged import tag_length, untagged
+from stt.audio.mp4 import check_tables
+from stt.audio.untagged import tag_length
 from stt.errors import UndecodableAudio
 
 HEAD = 12
@@ -38,25 +38,22 @@ _MAGIC = (
     (0, b"#!AMR", "amr"),
 )
 
+_ADDRESS = re.compile(rb'\s*(https?://|\{\s*"url")', re.IGNORECASE)
+_UNMISTAKABLE = {b"fLaC": "FLAC", b"OggS": "Ogg", b"\x1a\x45\xdf\xa3": "WebM"}
+
 
 def sniff(data: bytes) -> Container:
-    """The container of a file, without its tags.
+    """The container of a file, without the tags before it.
 
-    Raises UndecodableAudio: not one of ours, or a lying header.
+    Raises UndecodableAudio: not one of ours, or a lying index.
     """
     if data[:3] == ID3:
         data = _after_id3(data)
         name = "flac" if data[:4] == b"fLaC" else _frame_sync(data[:4]) or "mp3"
     else:
         name = demuxer_of(data[:HEAD])
-    match name:
-        case "mov":
-            check_tables(data)
-            data = untagged_boxes(data)
-        case "flac":
-            data = bare_flac(data)
-        case "aiff":
-            data = untagged(data, name)
+    if name == "mov":
+        check_tables(data)
     return Container(name, data)
 
 
@@ -73,7 +70,23 @@ def demuxer_of(head: bytes) -> str:
         return "aiff"
     if (name := _frame_sync(head)) is not None:
         return name
+    if _ADDRESS.match(head):
+        raise UndecodableAudio("That is an address: send the file itself. Nothing is fetched.")
     raise UndecodableAudio(f"The bytes are not an audio file we know ({SERVED}).")
+
+
+def looks_contained(head: bytes) -> str | None:
+    """The name of the container that some bytes can only be the first of, or None.
+
+    Only what no samples begin with but by a chance of one in millions; so no bare frame headers.
+    """
+    if head[:3] == ID3:
+        return "MP3"
+    if head[4:8] == b"ftyp":
+        return "MP4"
+    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        return "WAV"
+    return next((name for magic, name in _UNMISTAKABLE.items() if head.startswith(magic)), None)
 
 
 def _after_id3(data: bytes) -> bytes:

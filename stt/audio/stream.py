@@ -7,7 +7,6 @@ which holds hours takes no more memory than another (E13). Opens no file and no 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 
 from stt.audio.arriving import Arriving, Part, Read
@@ -37,11 +36,14 @@ XING_AT = (13, 21, 36)
 XING_END = 52  # bytes, to the end of the size that may stand there
 
 
-def decoded_stream(read: Read, *, max_seconds: float = MAX_SECONDS) -> Iterator[Samples]:
+def decoded_stream(
+    read: Read, *, max_seconds: float = MAX_SECONDS, ends: bool = True
+) -> Iterator[Samples]:
     """The audio of one stream, in pieces as they can be decoded; some 0.1 s behind the bytes.
 
     ``read`` is asked for bytes when all that could be decoded of those before has been handed out
-    (S9). A stream without a byte has no audio, and that is no error.
+    (S9). A stream without a byte has no audio, and that is no error. ``ends``: whether somebody
+    still listens when the last byte has come; else an MP4 whose index comes last is of no use.
 
     Raises, once and naming the format (E11): UndecodableAudio for bytes that are no container of
     ours, hold no audio, or cannot be decoded any further; UnsupportedAudio for rates and channels;
@@ -53,7 +55,7 @@ def decoded_stream(read: Read, *, max_seconds: float = MAX_SECONDS) -> Iterator[
     demuxer = _demuxer(arriving)
     samples = 0
     try:
-        for piece in _pieces(demuxer, arriving):
+        for piece in _pieces(demuxer, arriving, ends=ends):
             if len(piece):
                 arriving.heard()
                 samples += len(piece)
@@ -82,7 +84,7 @@ def _demuxer(arriving: Arriving) -> str:
     return demuxer_of(head)
 
 
-def _pieces(demuxer: str, arriving: Arriving) -> Iterator[Samples]:
+def _pieces(demuxer: str, arriving: Arriving, *, ends: bool) -> Iterator[Samples]:
     match demuxer:
         case "flac":
             return flac_pieces(arriving)
@@ -94,7 +96,9 @@ def _pieces(demuxer: str, arriving: Arriving) -> Iterator[Samples]:
             boxes = Boxes(arriving)
             if boxes.index_first():
                 return _streamed(boxes, demuxer)
-            return decoded_pieces(io.BytesIO(boxes.whole()), demuxer)
+            if not ends:
+                raise UndecodableAudio("its index comes last. Write it fragmented.")
+            return decoded_pieces(boxes.whole(), demuxer)
         case "ogg":
             return _streamed(Pages(arriving), demuxer)
         case "aac":

@@ -18,7 +18,8 @@ class Engine(Protocol):
     """Where it computes: ``cpu`` or ``cuda``. Batches are larger on a GPU (recognition REC-76)."""
     model: str
     """The model's name or folder."""
-    multilingual: bool
+    translates: bool
+    """Whether it can translate into English."""
     languages: frozenset[str]
     """The ISO-639-1 codes it accepts."""
     n_mels: int

@@ -71,7 +71,7 @@ class FakeEngine:
     name = "fake"
     device = "cpu"
     model = "fake"
-    multilingual = True
+    translates = True
     languages = frozenset({"de", "en", "es", "fr", "hi", "ja", "zh"})
     n_mels = 0
     costs = CostTable()

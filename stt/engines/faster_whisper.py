@@ -77,6 +77,7 @@ class FasterWhisperEngine:
         self.device: str = loaded.device
         """``cpu`` or ``cuda``."""
         self.multilingual: bool = self._whisper.model.is_multilingual
+        self.translates: bool = self.multilingual and profile.translates
         self.languages = self._known_languages()
         self.n_mels: int = self._whisper.model.n_mels
         self.short_context_retries = 0

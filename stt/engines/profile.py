@@ -17,6 +17,7 @@ from stt.errors import SettingError
 FILE = "profile.json"  # in the model's folder
 LEAST_MARGIN = 64  # feature frames, REC-40
 CONTEXT_CLASSES = (0, 32, 64)  # tokens of previous text (REC-11)
+TRANSLATES = "translates"
 NUMBERS = ("min_frames_interim", "min_frames_final", "margin", "previous_tokens")
 
 
@@ -33,6 +34,8 @@ class ModelProfile:
     """The most previous text this model gets: 0, 32 or 64 tokens."""
     notes: Mapping[str, object] = field(default_factory=dict)
     """How it was measured, in fields of the writer's choice that JSON knows."""
+    translates: bool = True
+    """Whether a model that has the mark for it was trained to translate; usually it was."""
 
     @property
     def context(self) -> EncoderContext:
@@ -61,13 +64,17 @@ class ModelProfile:
         if not isinstance(found, dict):
             raise SettingError(f"the model profile {file} must be a JSON object")
         numbers = {name: _number(found, name, file) for name in NUMBERS}
-        notes = {name: value for name, value in found.items() if name not in NUMBERS}
-        return cls(**numbers, notes=notes)
+        translates = found.get(TRANSLATES, True)
+        if not isinstance(translates, bool):
+            raise SettingError(f"the model profile {file}: {TRANSLATES} must be true or false")
+        notes = {name: value for name, value in found.items() if name not in (*NUMBERS, TRANSLATES)}
+        return cls(**numbers, translates=translates, notes=notes)
 
     def write(self, file: Path) -> None:
         """Write the profile as JSON: the numbers, then the notes. Raises OSError."""
         numbers = {name: getattr(self, name) for name in NUMBERS}
-        text = json.dumps(numbers | dict(self.notes), indent=2, ensure_ascii=False)
+        said: dict[str, object] = {} if self.translates else {TRANSLATES: False}
+        text = json.dumps(numbers | said | dict(self.notes), indent=2, ensure_ascii=False)
         file.write_text(text + "\n", encoding="utf-8")
 
 

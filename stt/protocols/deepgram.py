@@ -9,42 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-from stt.errors import BadInput
-from stt.ids import MAX_HINT, shortened
-from stt.protocols.base import AppendAudio, AudioFormat, Close, Command, Configure, Flush, Say
-from stt.protocols.deepgram_query import cleaned, hotwords
-from stt.protocols.deepgram_results import Ending, Finalize, Told, Wanted, Writer
+from stt.errors import BadJSON
+from stt.ids import MAX_HINT, as_hint, shortened
+from stt.protocols.base import AppendAudio, Close, Command, Configure, Flush, Say
+from stt.protocols.deepgram_query import cleaned
+from stt.protocols.deepgram_results import Ending, SchemaError, Told, Wanted, Writer
+from stt.protocols.wire import JSON, json_object
 from stt.replies import Note, Reply
-from stt.speech.options import SpeechOptions
-
-MAX_ECHO = 1000  # characters of a message that could not be read, sent back with the error
-
-
-class SchemaError(BadInput):
-    """A text frame that is not a message of this protocol; the stream goes on."""
-
-    def __init__(self, description: str, original: str) -> None:
-        super().__init__(description)
-        self.original = original[:MAX_ECHO]
-
-
-@dataclass(frozen=True, slots=True)
-class Effective:
-    """What the session was opened with, which a Configure changes in part."""
-
-    speech: SpeechOptions
-    audio: AudioFormat
 
 
 class DeepgramProtocol:
     """The codec of one connection."""
 
-    def __init__(self, wanted: Wanted, effective: Effective) -> None:
+    def __init__(self, wanted: Wanted, opened: Configure) -> None:
+        """``opened``: what the session was opened with, which a Configure changes in part."""
         self._request_id = wanted.request_id
-        self._effective = effective  # the reader's, like the two below
+        self._wishes = opened  # the reader's, like the two below
         self._digest = hashlib.sha256()
         self._over = False
         self._writer = Writer(wanted)
@@ -63,12 +45,15 @@ class DeepgramProtocol:
         return (AppendAudio(message),)
 
     def _control(self, message: str) -> Sequence[Command]:
-        fields = _parsed(message)
+        try:
+            fields = json_object(message, "a text frame")
+        except BadJSON as error:
+            raise SchemaError(error.message, message) from None
         match fields.get("type"):
             case "KeepAlive":
                 return ()
             case "Finalize":
-                return (Say(Note(Finalize())), Flush())
+                return (Flush(),)
             case "CloseStream":
                 return self._close()
             case "Configure":
@@ -79,7 +64,7 @@ class DeepgramProtocol:
         self._over = True
         return (Say(Note(Ending(self._digest.hexdigest()))), Close())
 
-    def _configure(self, fields: dict[str, Any], message: str) -> Sequence[Command]:
+    def _configure(self, fields: JSON, message: str) -> Sequence[Command]:
         """Other key terms from the next utterance on; formatting features change nothing (DG9)."""
         terms, features = fields.get("keyterms"), fields.get("features")
         if not (terms is None or _are(terms, str)):
@@ -87,20 +72,17 @@ class DeepgramProtocol:
         named = features is None or isinstance(features, dict)
         if not (named and _are(list((features or {}).values()), bool)):
             raise SchemaError("features must be an object of true and false", message)
-        success: dict[str, Any] = {"type": "ConfigureSuccess", "request_id": self._request_id}
+        success: JSON = {"type": "ConfigureSuccess", "request_id": self._request_id}
         if terms is None:
             return (Say(Note(Told(success))),)
         keyterms = cleaned(terms)
-        if len(hotwords(keyterms)) > MAX_HINT:
+        if len(as_hint(keyterms)) > MAX_HINT:
             return (Say(Note(Told(self._too_many()))),)
-        speech = replace(self._effective.speech, hotwords=hotwords(keyterms))
-        self._effective = replace(self._effective, speech=speech)
-        return (
-            Configure(speech, audio=self._effective.audio),
-            Say(Note(Told(success | {"keyterms": list(keyterms)}))),
-        )
+        speech = replace(self._wishes.speech, hotwords=as_hint(keyterms))
+        self._wishes = replace(self._wishes, speech=speech)
+        return (self._wishes, Say(Note(Told(success | {"keyterms": list(keyterms)}))))
 
-    def _too_many(self) -> dict[str, Any]:
+    def _too_many(self) -> JSON:
         return {
             "type": "ConfigureFailure",
             "request_id": self._request_id,
@@ -113,21 +95,6 @@ class DeepgramProtocol:
     def encode(self, reply: Reply) -> Sequence[str]:
         """The messages for a reply; none where this protocol does not say it."""
         return [json.dumps(shape, ensure_ascii=False) for shape in self._writer.shapes(reply)]
-
-
-def _parsed(message: str) -> dict[str, Any]:
-    """The JSON object in a text frame; deep nesting and endless integers included (RT-25)."""
-    try:
-        fields = json.loads(message)
-    except (ValueError, RecursionError) as error:
-        raise SchemaError(
-            f"a text frame must be a JSON object: {shortened(str(error))}", message
-        ) from None
-    if not isinstance(fields, dict):
-        raise SchemaError(
-            f"a text frame must be a JSON object, got a {type(fields).__name__}", message
-        )
-    return fields
 
 
 def _are(values: object, kind: type) -> bool:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stt.errors import BadInput
-from stt.ids import MAX_HINT, shortened
+from stt.events import MAX_CHANNELS, RATES, SAMPLE_RATE, USUAL_RATES
+from stt.ids import fitting, shortened
 
 RAW = ("linear16", "linear32", "mulaw", "alaw")
 """Encodings of bare samples."""
@@ -19,9 +20,6 @@ CONTAINED = (
     "flac", "opus", "ogg-opus", "ogg", "webm", "webm-opus", "mp3", "mp4", "m4a", "aac", "wav",
 )  # fmt: skip
 """Encodings that come in a container, which its own first bytes tell (DG3)."""
-RATES = range(8_000, 48_001)  # Hz (native W27)
-MAX_CHANNELS = 8  # runtime RT-61
-TELEPHONE = ("mulaw", "alaw")  # 8 kHz, where a query does not say
 
 ENDPOINT_FLOOR = 0.3
 """s. Clients ask for 10 or 25 ms, which would cut speech within its words; each end of an utterance
@@ -97,25 +95,10 @@ def known_language(query: DeepgramQuery, languages: frozenset[str]) -> str | Non
     return next((known for known in (name, code) if known in languages), None)
 
 
-def hotwords(keyterms: Iterable[str]) -> str:
-    """Key terms as one hint for the model."""
-    return ", ".join(keyterms)
-
-
 def cleaned(terms: Iterable[str]) -> tuple[str, ...]:
     """Key terms without what is no text; a term that comes twice counts once."""
     printable = ("".join(c if c.isprintable() else " " for c in term) for term in terms)
     return tuple(dict.fromkeys(filter(None, (" ".join(term.split()) for term in printable))))
-
-
-def fitting(terms: tuple[str, ...]) -> tuple[str, ...]:
-    """As many key terms, from the first on, as a hint may hold."""
-    kept: list[str] = []
-    for term in terms:
-        if len(hotwords([*kept, term])) > MAX_HINT:
-            break
-        kept.append(term)
-    return tuple(kept)
 
 
 def _first(query: dict[str, list[str]], name: str) -> str:
@@ -139,9 +122,9 @@ def _encoding(value: str) -> str | None:
 def _rate(value: str, encoding: str | None) -> int:
     """Only read where there is an encoding of bare samples; a container says its own."""
     if encoding is None:
-        return 16_000
+        return SAMPLE_RATE
     if not value:
-        return 8_000 if encoding in TELEPHONE else 16_000
+        return USUAL_RATES.get(encoding, SAMPLE_RATE)
     number = _whole(value)
     if number not in RATES:
         raise BadInput(

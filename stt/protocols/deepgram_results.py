@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stt.errors import RateLimited, Refused
-from stt.protocols.deepgram_shapes import JSON, MODEL, MODEL_UUID, alternative, metadata, ms
+from stt.errors import BadInput, NotReady, RateLimited
+from stt.protocols.deepgram_shapes import MODEL, MODEL_UUID, alternative, metadata, ms
+from stt.protocols.wire import JSON
 from stt.replies import Flushed, Note, Problem, Reply, Silence, Speech, Transcript, Usage
 
 CHANNEL = [0, 1]  # the first of one: several are mixed down
+MAX_ECHO = 1000  # characters of a message that could not be read, sent back with the error
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,18 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Finalize:
-    """The body of a note: the client awaits an answer; what a close flushes is none (DG15)."""
-
-
-@dataclass(frozen=True, slots=True)
 class Told:
     """The body of a note: a message, in its turn."""
 
     message: JSON
+
+
+class SchemaError(BadInput):
+    """A text frame that is not a message of this protocol; the stream goes on."""
+
+    def __init__(self, description: str, original: str) -> None:
+        super().__init__(description)
+        self.original = original[:MAX_ECHO]
 
 
 class Writer:
@@ -65,7 +70,6 @@ class Writer:
         self._cut: set[str] = set()  # chunks whose speech went on in the next one
         self._quiet_after: str | None = None  # the chunk whose final UtteranceEnd waits for
         self._last_word_end: float | None = None  # since the last UtteranceEnd
-        self._asked = 0  # Finalizes without an answer
         self._ending: Ending | None = None
 
     def shapes(self, reply: Reply) -> Sequence[JSON]:
@@ -73,7 +77,7 @@ class Writer:
         match reply:
             case Transcript():
                 return self._final(reply) if reply.is_final else self._interim(reply)
-            case Flushed(answered=False) if self._answers():
+            case Flushed(answered=False):
                 return [self._nothing(reply.at)]
             case Speech():
                 return self._boundary(reply)
@@ -81,8 +85,6 @@ class Writer:
                 return self._fall_silent()
             case Note(body=Told() as told):
                 return [told.message]
-            case Note(body=Finalize()):
-                self._asked += 1
             case Note(body=Ending() as ending):
                 self._ending = ending
             case Usage() if self._ending is not None:
@@ -112,26 +114,19 @@ class Writer:
         if said.committed:
             spoken = [word.end for word in said.words if word.end is not None]
             self._last_word_end = min(max(spoken, default=end), end)
-        answers = said.flushed and self._answers()
+        marked = self._wanted.speech_finals and chunk not in self._cut
         shown = self._results(
             said,
             said.committed,
             (start, end),
-            speech_final=answers or (self._wanted.speech_finals and chunk not in self._cut),
-            from_finalize=answers,
+            speech_final=said.flushed or marked,
+            from_finalize=said.flushed,
         )
         self._cut.discard(chunk)
         if self._quiet_after == chunk:
             self._quiet_after = None
             return [shown, *self._utterance_end()]
         return [shown]
-
-    def _answers(self) -> bool:
-        """Whether a flush that ends now is one that the client awaits."""
-        if not self._asked:
-            return False
-        self._asked -= 1
-        return True
 
     def _nothing(self, at: float) -> JSON:
         """The answer to a Finalize that no text came of: every one has its own (DG7, DG15)."""
@@ -229,14 +224,14 @@ def _error(problem: Problem) -> Sequence[JSON]:
     """An error that the stream survives; a close says its reason itself.
 
     Nothing is said of what this client cannot mend and loses nothing by: an interim that found the
-    queue full, audio that came early and was read slowly.
+    queue full, audio that came early and was read slowly, or too late into a stop of the service.
     """
-    if problem.close_code is not None or isinstance(problem.cause, Refused | RateLimited):
+    cause = problem.cause
+    if problem.close_code is not None or problem.interim:
         return []
-    original = getattr(problem.cause, "original", None)
-    shape: JSON = {
-        "type": "Error",
-        "variant": problem.code if original is None else "SchemaError",
-        "description": problem.message,
-    }
-    return [shape | ({} if original is None else {"message": original})]
+    if problem.chunk_id is None and isinstance(cause, NotReady | RateLimited):
+        return []
+    shape: JSON = {"type": "Error", "variant": problem.code, "description": problem.message}
+    if isinstance(cause, SchemaError):
+        return [shape | {"variant": "SchemaError", "message": cause.original}]
+    return [shape]

@@ -9,11 +9,9 @@ import unicodedata
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from stt.events import Word
-
-JSON = dict[str, Any]
+from stt.protocols.wire import JSON
 
 MODEL = {"name": "whisper", "version": "hark", "arch": "whisper"}
 MODEL_UUID = str(uuid.uuid5(uuid.NAMESPACE_DNS, "whisper.hark"))

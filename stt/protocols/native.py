@@ -6,17 +6,16 @@ connection's reader thread, `encode` to its writer thread; they share no state.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from stt.errors import BadBase64, BadInput, BadJSON, TenantMismatch, TooLarge, UnknownType
+from stt.errors import BadInput, TenantMismatch, TooLarge, UnknownType
 from stt.events import Word
 from stt.ids import checked_id, shortened
 from stt.protocols.base import AppendAudio, Command, Finalize, Ping, ReplaceAudio, SetChunk
+from stt.protocols.wire import JSON, decoded_base64, json_object
 from stt.replies import (
     ChunkOpened,
     Degraded,
@@ -31,8 +30,6 @@ from stt.replies import (
 )
 
 MAX_PING_ID = 64  # characters; it is echoed, so it is bounded
-
-JSON = dict[str, Any]
 
 WordsChoice: TypeAlias = Literal["final", "interim", "none"]
 """Which transcripts carry words: those with which an utterance ends, also interims, or none."""
@@ -89,7 +86,7 @@ class NativeProtocol:
             raise TooLarge(f"a message of {size} bytes is over the limit of {limit}")
         if isinstance(message, bytes):
             return AppendAudio(message)
-        fields = _parsed(message)
+        fields = json_object(message, "a text frame")
         self._check_tenant(fields)
         kind = fields.get("type")
         match kind:
@@ -112,7 +109,7 @@ class NativeProtocol:
         chunk_id = (
             _optional_id(fields) if append else checked_id(fields.get("chunk_id"), "chunk_id")
         )
-        data = decoded_base64(fields["audio_b64"])
+        data = decoded_base64(fields["audio_b64"], "audio_b64")
         spare = len(data) % self._options.sample_bytes  # native W12
         warning = "odd_length" if spare else None
         data = data[: len(data) - spare]
@@ -254,17 +251,6 @@ def _ms(seconds: float) -> int:
     return round(1000 * seconds)
 
 
-def _parsed(message: str) -> JSON:
-    """The JSON object in a text frame; deep nesting and endless integers included (RT-25)."""
-    try:
-        fields = json.loads(message)
-    except (ValueError, RecursionError) as error:
-        raise BadJSON(f"a text frame must be a JSON object: {shortened(str(error))}") from None
-    if not isinstance(fields, dict):
-        raise BadJSON(f"a text frame must be a JSON object, got a {type(fields).__name__}")
-    return fields
-
-
 def _byte_length(message: str | bytes) -> int:
     if isinstance(message, bytes) or message.isascii():
         return len(message)
@@ -285,13 +271,3 @@ def _ping_id(fields: Mapping[str, Any]) -> int | str | None:
     if isinstance(named, int) and not isinstance(named, bool) and abs(named) < 10**MAX_PING_ID:
         return named
     raise BadInput(f"the id of a ping must be a number or a short text, got {shortened(named)}")
-
-
-def decoded_base64(value: object) -> bytes:
-    """The bytes in standard base64. Raises BadInput for another type, BadBase64 for junk."""
-    if not isinstance(value, str):
-        raise BadInput(f"audio_b64 must be a string of base64, got {shortened(value)}")
-    try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadBase64(f"audio_b64 is not base64: {error}") from None

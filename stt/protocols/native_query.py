@@ -9,13 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stt.errors import BadInput, UnsupportedAudio
-from stt.events import FinalChoice, Task
+from stt.events import (
+    MAX_CHANNELS,
+    RATES,
+    SAMPLE_RATE,
+    USUAL_RATES,
+    Abilities,
+    FinalChoice,
+    Task,
+)
 from stt.ids import DEFAULT_TENANT, checked_hint, checked_id, shortened
 from stt.protocols.native import NativeOptions, WordsChoice
 from stt.protocols.native_tuning import Tuning, read_tuning
 
-RATES = range(8000, 48_001)  # Hz (native W27)
-MAX_CHANNELS = 8  # runtime RT-61
 WIDTHS = {"linear16": 2, "linear32": 4, "float32": 4, "mulaw": 1, "alaw": 1}
 """Bytes of a bare sample, by encoding."""
 CONTAINERS = ("auto", "webm", "ogg", "opus", "mp4", "mp3", "flac", "wav", "aac")
@@ -52,10 +58,10 @@ class NativeQuery:
         return self.encoding in CONTAINERS
 
 
-def read_query(query: Mapping[str, str], languages: frozenset[str]) -> NativeQuery:
+def read_query(query: Mapping[str, str], abilities: Abilities) -> NativeQuery:
     """The choices in a query. Raises BadInput or UnsupportedAudio, naming the parameter.
 
-    Unknown parameters are ignored, as older servers did. ``languages`` are the engine's.
+    Unknown parameters are ignored, as older servers did. ``abilities`` are the engine's.
     """
     session_id = query.get("session_id")
     encoding = _encoding(query.get("encoding", "linear16"))
@@ -63,7 +69,7 @@ def read_query(query: Mapping[str, str], languages: frozenset[str]) -> NativeQue
     return NativeQuery(
         tenant_id=checked_id(query.get("tenant_id", DEFAULT_TENANT), "tenant_id"),
         session_id=None if session_id is None else checked_id(session_id, "session_id"),
-        sample_rate=_sample_rate(query.get("sample_rate", "16000")),
+        sample_rate=_sample_rate(query.get("sample_rate"), encoding),
         encoding=encoding,
         channels=channels,
         channel=_channel(query.get("channel"), encoding, channels),
@@ -76,8 +82,8 @@ def read_query(query: Mapping[str, str], languages: frozenset[str]) -> NativeQue
             text_delta=_choice(query, "text", ("whole", "delta")) == "delta",
             words=_words(query.get("words", "final")),
         ),
-        language=_language(query.get("language"), languages),
-        task=_task(query.get("task")),
+        language=_language(query.get("language"), abilities.languages),
+        task=_task(query.get("task"), translates=abilities.translates),
         prompt=_hint(query, "prompt"),
         hotwords=_hint(query, "hotwords"),
         final=_final(query.get("final")),
@@ -85,7 +91,10 @@ def read_query(query: Mapping[str, str], languages: frozenset[str]) -> NativeQue
     )
 
 
-def _sample_rate(value: str) -> int:
+def _sample_rate(value: str | None, encoding: str) -> int:
+    """In Hz; of an encoding that says none, its usual one."""
+    if value is None:
+        return USUAL_RATES.get(encoding, SAMPLE_RATE)
     served = f"{RATES[0]} to {RATES[-1]} Hz"
     return _whole(value, RATES, f"sample_rate={shortened(value)} is not served: {served}")
 
@@ -136,7 +145,9 @@ def _choice(query: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> st
     return value
 
 
-def _task(value: str | None) -> Task | None:
+def _task(value: str | None, *, translates: bool) -> Task | None:
+    if value == "translate" and not translates:
+        raise BadInput("task=translate is not served: this model cannot translate")
     match value:
         case None | "transcribe" | "translate":
             return value

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stt.errors import BadInput
-from stt.ids import MAX_HINT, checked_id, shortened
+from stt.ids import as_hint, checked_id, fitting, shortened
 
 SILENCE = (0.1, 5.0)  # s
 MAX_KEYWORDS = 100
@@ -80,13 +80,12 @@ def _keywords(value: str | None) -> str:
     entries = [] if value is None else value.split(",")
     if len(entries) > MAX_KEYWORDS:
         raise BadInput(f"keywords may be {MAX_KEYWORDS}, got {len(entries)}")
-    hint = ""
+    words = []
     for entry in entries:
         word, _, boost = (part.strip() for part in entry.partition(":"))
         if not 0 < len(word) <= MAX_KEYWORD or not word.isprintable():
             raise BadInput(f"keywords have 1 to {MAX_KEYWORD} characters, got {shortened(word)}")
         wanted = (_number(boost, "the boost in keywords", BOOST) if ":" in entry else None) or 0.0
-        longer = f"{hint}, {word}" if hint else word
-        if wanted >= 0 and len(longer) <= MAX_HINT:
-            hint = longer
-    return hint
+        if wanted >= 0:
+            words.append(word)
+    return as_hint(fitting(words))

@@ -6,13 +6,10 @@ them, as a note: `Updated`, `Cleared`, `Asked`.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
+from stt.errors import BadBase64, BadInput, BadJSON
 from stt.ids import shortened
 from stt.protocols.base import AppendAudio, Clear, Command, Commit, Configure, Say
 from stt.protocols.realtime_errors import (
@@ -27,11 +24,11 @@ from stt.protocols.realtime_errors import (
 from stt.protocols.realtime_fields import Place
 from stt.protocols.realtime_session import Config
 from stt.protocols.realtime_update import Rules, is_flat, updated
+from stt.protocols.wire import JSON, decoded_base64, json_object
 from stt.replies import Note
 from stt.speech.options import SpeechOptions
 
-JSON = dict[str, Any]
-
+LONGEST_PIECE = 10.0  # s of audio in one command
 SHORTEST_COMMIT = 0.1  # s (RE1)
 LONGEST_EVENT_ID = 512  # characters; it is echoed, so it is bounded
 CONVERSATION = ("conversation.", "response.", "output_audio_buffer.")
@@ -105,13 +102,17 @@ class ClientEvents:
                 raise UnknownEvent(f"unknown event type {shortened(kind)}", "type")
 
     def _append(self, event: JSON) -> Iterator[Command]:
-        """Audio before the first update is kept like any other (RQ6)."""
+        """Audio before the first update is kept like any other (RQ6).
+
+        A long one comes in pieces: each is heard in one step, and pings are answered between them.
+        """
         data = _audio(event.get("audio"))
         seconds = len(data) / self._config.format.bytes_per_second
         self._uncommitted += seconds
         self._received += seconds
-        if data:
-            yield AppendAudio(data)
+        size = round(LONGEST_PIECE * self._config.format.bytes_per_second)
+        for at in range(0, len(data), size):
+            yield AppendAudio(data[at : at + size])
 
     def _commit(self) -> Command:
         """With turn detection too, all audio since the client's own last commit counts.
@@ -146,21 +147,18 @@ def _parsed(message: str | bytes) -> JSON:
     if isinstance(message, bytes):
         raise InvalidPayload("events are text messages; this one was binary")
     try:
-        event = json.loads(message)
-    except (ValueError, RecursionError) as error:
-        raise InvalidPayload(f"an event must be JSON: {shortened(str(error))}") from None
-    if not isinstance(event, dict):
-        raise InvalidPayload(f"an event must be an object, got a {type(event).__name__}")
-    return event
+        return json_object(message, "an event")
+    except BadJSON as error:
+        raise InvalidPayload(error.message) from None
 
 
 def _audio(value: object) -> bytes:
-    if not isinstance(value, str):
-        raise InvalidValue(f"audio must be a text in base64, got {shortened(value)}", "audio")
     try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidAudio(f"audio is not base64: {error}", "audio") from None
+        return decoded_base64(value, "audio")
+    except BadBase64 as error:
+        raise InvalidAudio(error.message, "audio") from None
+    except BadInput as error:
+        raise InvalidValue(error.message, "audio") from None
 
 
 def _event_id(event: JSON) -> str | None:

@@ -40,6 +40,7 @@ class UnsupportedEvent(EventError):
     """A type that belongs to conversations, of which there are none here (RC6)."""
 
     code = "unsupported_event"
+    harmless = True
 
 
 class InvalidAudio(EventError):
@@ -52,6 +53,7 @@ class CommitEmpty(EventError):
     """A commit of less audio than a word can be heard in (RE1)."""
 
     code = "input_audio_buffer_commit_empty"
+    harmless = True
 
 
 class UnknownModel(EventError):

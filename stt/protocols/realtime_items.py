@@ -9,14 +9,12 @@ connection, used by its writer thread only. Times are whole milliseconds since t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from stt.events import UNSPACED_LANGUAGES
 from stt.protocols.realtime_deltas import growth, logprobs
 from stt.protocols.realtime_session import Config
+from stt.protocols.wire import JSON
 from stt.replies import Committed, Problem, Speech, Transcript
-
-JSON = dict[str, Any]
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import Any
 
-from stt.errors import BadInput, IdleTimeout, InvalidState, NotReady, RateLimited, Refused
+from stt.errors import BadInput, IdleTimeout, InvalidState, NotReady, RateLimited
 from stt.protocols import realtime_shapes as shapes
 from stt.protocols.realtime_commands import Asked, Cleared, Updated
 from stt.protocols.realtime_errors import EventError
 from stt.protocols.realtime_items import Items
 from stt.protocols.realtime_session import Config
+from stt.protocols.wire import JSON
 from stt.replies import (
     ChunkOpened,
     Committed,
@@ -25,8 +25,6 @@ from stt.replies import (
     Speech,
     Transcript,
 )
-
-JSON = dict[str, Any]
 
 UNSAID = (IdleTimeout, NotReady, RateLimited)
 """What happens to clients that do nothing wrong: many stop for good at any `error` (RQ1).
@@ -101,7 +99,7 @@ class ServerEvents:
         """An error of the client's own; what fails of an item is said when the item ends (RQ1)."""
         cause = problem.cause
         if problem.chunk_id is not None:
-            if not isinstance(cause, Refused):  # else an interim gave way; another will come
+            if not problem.interim:
                 self._items.fail(problem)
             return []
         if isinstance(cause, UNSAID):

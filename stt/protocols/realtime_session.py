@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from stt.ids import as_hint
 from stt.protocols.base import AudioFormat
 from stt.speech.options import SpeechOptions
 
@@ -131,7 +132,7 @@ class Config:
             language=wanted.spoken or defaults.language,
             task="transcribe",
             prompt=wanted.prompt or defaults.prompt,
-            hotwords=", ".join(wanted.keywords) or defaults.hotwords,
+            hotwords=as_hint(wanted.keywords) or defaults.hotwords,
             word_times=self.logprobs,
             interim_words=False,
             final="consistent",

@@ -5,8 +5,8 @@ Both show all that is in effect; the answers to HTTP requests leave out what is 
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
-from typing import Any
 
 from stt.protocols.realtime_session import (
     Config,
@@ -17,11 +17,15 @@ from stt.protocols.realtime_session import (
     TurnDetection,
 )
 from stt.protocols.realtime_update import BETA_TYPES, LOGPROBS
-
-JSON = dict[str, Any]
+from stt.protocols.wire import JSON
 
 OBJECT = "realtime.transcription_session"
 _BETA_NAMES = {encoding: name for name, encoding in BETA_TYPES.items()}
+
+
+def new_session_id() -> str:
+    """An id as these clients know them, which no other session has."""
+    return f"sess_{secrets.token_hex(12)}"
 
 
 @dataclass(frozen=True, slots=True)

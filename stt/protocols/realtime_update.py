@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import get_args
 
-from stt.ids import MAX_HINT
+from stt.ids import MAX_HINT, fitting
 from stt.protocols.realtime_errors import UnknownModel
 from stt.protocols.realtime_fields import Place
 from stt.protocols.realtime_session import (
@@ -175,13 +175,7 @@ def _read_languages(had: Transcription, place: Place, rules: Rules) -> Transcrip
 
 
 def _read_keywords(had: Transcription, place: Place, _: Rules) -> Transcription:
-    """As many as fit; the first are taken to matter most."""
-    kept, length = [], 0
-    for word in place.texts():
-        length += len(word) + 2
-        if word.strip() and length <= MAX_HINT:
-            kept.append(word.strip())
-    return replace(had, keywords=tuple(kept))
+    return replace(had, keywords=fitting(filter(None, map(str.strip, place.texts()))))
 
 
 def _read_delay(had: Transcription, place: Place, _: Rules) -> Transcription:

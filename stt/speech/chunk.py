@@ -17,14 +17,12 @@ MAX_WORDS = 4000  # about half an hour of speech; a chunk's final carries no mor
 
 
 class Chunk:
-    """The text of one chunk, from its utterances' events.
+    """The text of one chunk, from its utterances' events."""
 
-    ``last``: the utterance that the chunk ends with (native W33); None: its client says when.
-    """
-
-    def __init__(self, chunk_id: str, *, last: int | None = None) -> None:
+    def __init__(self, chunk_id: str) -> None:
         self.id = chunk_id
-        self.last = last
+        self.last: int | None = None
+        """The utterance that the chunk ends with (native W33); None: its client says when."""
         self.final: Transcript | None = None
         """The one final, once said."""
         self.warning: str | None = None

@@ -99,6 +99,17 @@ class SpeechStream:
         self._awaiting.append(Ended())
         self._flush()
 
+    def give_up(self, utterance: int) -> None:
+        """Nobody waits any more for the final of an utterance that has ended: it gets none.
+
+        Those behind it, and Ended, wait for it no longer either.
+        """
+        for waiting in list(self._awaiting):
+            if isinstance(waiting, Utterance) and waiting.number == utterance:
+                self._awaiting.remove(waiting)
+                self._withdraw(waiting.request)
+        self._flush()
+
     def configure(self, options: SpeechOptions) -> None:
         """Other wishes from now on: silences at once, the rest from the next utterance.
 

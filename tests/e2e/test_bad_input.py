@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -160,6 +161,21 @@ def test_what_expands_takes_bounded_memory(service: Hark, path: str) -> None:
     assert memory(service) - before < 150 * MIB
 
 
+@pytest.mark.parametrize("path", CONTAINERS)
+def test_a_picture_before_the_audio_holds_nobody_up(service: Hark, path: str) -> None:
+    """client-E11, RT-27: 9 MiB of a tag are too many, and refused as soon as they have come."""
+    endless = b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + bytes(9 * MIB)
+
+    with Frames(service.port, path) as peer:
+        with suppress(ConnectionError):
+            if path.startswith("/stt"):
+                peer.send(TEXT, b'{"type":"set_chunk","chunk_id":"1"}')
+            for at in range(0, len(endless), MIB):
+                peer.send(BINARY, endless[at : at + MIB])
+
+        assert peer.close_code() == (1008 if path == "/v1/listen" else 1003)
+
+
 LIES: list[object] = [None, True, -1, 1e300, 10**400, "x", "\ud800", [], [[]], {}, ["\ud800"]]
 FIELDS = (
     "type", "audio", "audio.input", "audio.input.format", "audio.input.format.rate", "include",
@@ -279,3 +295,55 @@ def test_other_methods_are_refused_in_the_shape_of_the_door(service: Hark, metho
 
         assert (path, answer.status) == (path, 405)
         assert "POST" in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize("path", ["/stt/stream", "/v1/realtime", "/v1/listen"])
+def test_plain_http_at_a_websocket_address_is_told_so(service: Hark, path: str) -> None:
+    """RFC 9110, 15.5.22; client-OE1, DP3: 426 in the shape of the door, and one line of the log."""
+    answer = service.ask("GET", path)
+
+    assert (answer.status, answer.headers["Upgrade"]) == (426, "websocket")
+    said = answer.json
+    told = said["error"]["message"] if path == "/v1/realtime" else said.get("error", said)
+    assert "forward the Upgrade header" in str(told)
+    assert f"GET {path}: 426" in service.log.read_text()
+
+
+def test_a_prompt_of_any_script_fits_a_query(service: Hark) -> None:
+    """client-S1: 1000 characters of Devanagari and as many hot words are 18 kB as they are sent."""
+    hint = quote("न" * 1000)
+
+    with service.connect(f"?prompt={hint}&hotwords={hint}") as stream:
+        assert stream.greeting is not None
+        assert stream.greeting["type"] == "session"
+
+
+def test_a_refused_session_is_a_line_of_the_log(service: Hark) -> None:
+    """Also where the refusal is said in the WebSocket; and never the query."""
+    with service.connect("?encoding=mp7&api_key=hush") as stream:
+        assert stream.greeting is not None
+        assert stream.greeting["type"] == "error"
+
+    log = service.log.read_text()
+    assert "/stt/stream: refused with 1003: encoding='mp7' is not served" in log
+    assert "hush" not in log
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_an_address_in_place_of_a_file_is_told_so(service: Hark, path: str) -> None:
+    """runtime RT-63: nothing is fetched, at any door."""
+    for address in (b"https://example.org/a.mp3", b' {"url": "http://example.org"}'):
+        answer = sent(service, path, address)
+
+        assert answer.status == 400
+        told = answer.json["err_msg"] if path == "/v1/listen" else problem(answer)["message"]
+        assert "send the file itself" in told
+
+
+def test_a_form_where_a_body_belongs_is_told_so(service: Hark) -> None:
+    """DP3: curl -F to Deepgram's door."""
+    form = part("file", WAV, file=True) + b"--B--\r\n"
+    answer = service.ask("POST", "/v1/listen", form, Content_Type="multipart/form-data; boundary=B")
+
+    assert answer.status == 400
+    assert "--data-binary @file" in answer.json["err_msg"]

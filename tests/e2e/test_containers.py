@@ -13,6 +13,7 @@ from tests.containers import LIVE, live
 from tests.e2e.sounds import FAST, b64, pinged, spoken
 from tests.live import Hark, Stream, hark
 from tests.speech import silence, speech
+from tests.test_decode import encoded
 
 SPOKEN = np.concatenate([speech(4.0), silence(0.5)])
 
@@ -129,3 +130,18 @@ def test_s12_clients_that_vanish_leave_nothing(service: Hark) -> None:
 
     with service.connect("?encoding=auto") as stream:
         assert streamed(stream, live(LIVE["webm"], SPOKEN))[1]["text"]
+
+
+def test_a_file_that_cannot_be_heard_so_says_what_to_do(service: Hark) -> None:
+    """client-E11: without encoding=auto, and an MP4 file whose index comes last; then 1003."""
+    webm = b"".join(live(LIVE["webm"], speech(1.0)))
+    mp4 = encoded("mp4", "aac", seconds=1)
+    cases = (("", webm, "a WebM file"), ("?encoding=auto", mp4, "its index comes last"))
+    for query, data, hint in cases:
+        with service.connect(query) as stream:
+            stream.send(type="set_chunk", chunk_id="1")
+            stream.audio(data)
+            [error, *_] = [e for e in stream.to_the_end() if e["type"] == "error"]
+
+            assert hint in error["message"]
+            assert stream.close_code == 1003

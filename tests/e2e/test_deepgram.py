@@ -215,12 +215,16 @@ def test_a_finalize_in_a_container_waits_for_the_audio_before_it(service: Hark) 
 
 
 def test_what_cannot_be_decoded_is_closed(service: Hark) -> None:
-    """DG12, E11: 1008 DATA-0000, with no message before it; the service goes on."""
+    """DG12, E11: 1008 DATA-0000 and why, with no message before it; the service goes on."""
     with Listen(service, "") as client:
         client.audio(b"this is no audio at all" * 9000)
 
         assert client.to_the_end() == []
-        assert client.closed == (1008, "DATA-0000")
+        assert client.closed is not None
+        code, reason = client.closed
+        assert code == 1008
+        assert reason.startswith("DATA-0000: The bytes are not an audio file we know")
+        assert len(reason) <= 123  # what a close frame holds
 
 
 def test_a_container_that_never_came_ends_well(service: Hark) -> None:

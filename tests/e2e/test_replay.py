@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from stt.audio.decode import decode_file
 from stt.audio.pcm import samples_to_pcm16
+from tests.decoding import decode_file
 from tests.e2e.sounds import FAKE, FRAME, b64, counted, pinged, quiet, voice
 from tests.live import ROOT, Answer, Hark, hark
 from tests.sockets import TEXT, Frames, until

@@ -6,7 +6,7 @@ and body the document describes (client OE3, native HT2 to HT4). The same reques
 Left out are the checks that whatever breaks the schema is refused (older clients are owed an answer
 to what they send: unknown parameters and odd values are ignored), that whatever fits it is taken
 (random bytes are no audio), and that OPTIONS names exactly the methods of a path (DELETE of
-/transcripts/count is legal: it removes the chunk of that id). A request line above 4 kB never
+/transcripts/count is legal: it removes the chunk of that id). A request line above 28 kB never
 reaches a door: its 414 is the server's own.
 """
 

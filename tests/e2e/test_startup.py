@@ -130,11 +130,13 @@ def test_a_store_that_cannot_be_opened(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
-    """Two services on one port: the second ends and names the address."""
+    """Two services on one port: the second ends with one sentence that says what to type."""
     with hark(tmp_path, **FAKE) as service:
         code, said = start(tmp_path, **FAKE, STT_PORT=str(service.port))
-        assert code != 0
-        assert f"127.0.0.1', {service.port}" in said or f"127.0.0.1:{service.port}" in said
+        assert code == 2
+        assert f"port {service.port} is taken (another Hark?): STT_PORT=" in said
+        assert "make run" in said
+        assert len(said.strip().splitlines()) == 1
 
 
 # What it says once it is up.

@@ -14,8 +14,8 @@ import pytest
 from faster_whisper import WhisperModel
 
 from benchmarks.wer import WordErrors
-from stt.audio.decode import decode_file
 from stt.audio.pcm import samples_to_pcm16
+from tests.decoding import decode_file
 from tests.live import ROOT, Hark, hark
 
 AUDIO = ROOT / "tests" / "audio"

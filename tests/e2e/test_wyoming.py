@@ -359,12 +359,14 @@ def test_a_service_that_is_not_there_is_told(service: Hark) -> None:
 
 
 def test_the_key_opens_the_service(tmp_path: Path) -> None:
-    """Its tenant keeps the transcripts; a wrong key is told with its status (native W30)."""
+    """Its tenant keeps the transcripts; a wrong key is told, also at the start (native W30)."""
     with hark(tmp_path, **FAST, STT_API_KEYS="ka:alice") as keyed:
         with program(keyed.url, "--key", "ka", "--language", "fr") as allowed:
             said = transcript(allowed.talk(lambda client: transcribed(client, voice(1))))
             assert (said.text, said.language) == (counted(1), "fr")
         with program(keyed.url, "--key", "kb") as refused:
+            assert refused.process.stdout is not None
+            assert "refuses the key" in refused.process.stdout.readline()
             events = refused.talk(lambda client: transcribed(client, voice(1)))
             assert complaint(events).startswith("401: ")
         kept = keyed.ask("GET", "/list_transcripts", Authorization="Bearer ka").json
