@@ -49,7 +49,7 @@ class Operation:
     is_open: bool
     """Whether it asks for no key, whatever is set."""
     curl: str
-    """A request to copy."""
+    """A request to copy; none where every answer is a refusal."""
     parameters: tuple[Field, ...]
     bodies: tuple[Body, ...]
     answers: tuple[Answer, ...]
@@ -189,7 +189,7 @@ def _operation(openapi: JSON, path: str, method: str, line: str) -> Operation:
         title=said.get("summary", ""),
         text=said.get("description", ""),
         is_open=said.get("security") == [],
-        curl=line,
+        curl=line if any(status.startswith("2") for status in said["responses"]) else "",
         parameters=tuple(
             row(
                 openapi,

@@ -46,6 +46,7 @@ def test_a_line_works_as_it_is_printed(
     )
 
     body, _, status = done.stdout.rpartition("\n")
-    assert status in OPENAPI["paths"][path][method]["responses"], body
-    if path not in CANNOT:
+    answers = OPENAPI["paths"][path][method]["responses"]
+    assert status in answers, body
+    if path not in CANNOT and any(code.startswith("2") for code in answers):
         assert status.startswith("2"), body
