@@ -365,12 +365,16 @@ def test_the_app_is_usable_while_the_model_loads() -> None:
     assert done.stdout.split() == ["200", "503", "200", "False"], done.stderr
 
 
-def test_our_pages_send_no_audio(service: Hark) -> None:
-    """B31: no page of ours records or uploads, so none can do it under the wrong chunk id."""
-    for path in ("/", "/docs"):
-        answer = service.ask("GET", path)
-        assert b"<script" not in answer.body
-        assert "script-src" not in answer.headers["Content-Security-Policy"]
+def test_our_pages_name_no_chunk(service: Hark) -> None:
+    """B31: the page that records lets the server name the chunks; the other one runs no script."""
+    start, docs = (service.ask("GET", path) for path in ("/", "/docs"))
+
+    said = start.body.decode()
+    assert "auto_chunk=1" in said
+    assert not any(name in said for name in ("set_chunk", "audio_b64"))
+    assert b"<script" not in docs.body
+    assert "script-src" not in docs.headers["Content-Security-Policy"]
+    for answer in (start, docs):
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
 
