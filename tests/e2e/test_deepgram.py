@@ -109,10 +109,13 @@ def finals(events: list[Event]) -> list[Event]:
 
 def test_a_whole_stream(service: Hark) -> None:
     """DG5, DG8, DG10, DG11, DG13: interims, finals with all their fields, Metadata, close 1000."""
-    audio = voice(2) + quiet(1.2) + voice(1) + quiet(1.2)
+    begun, rest = voice(2), quiet(1.2) + voice(1) + quiet(1.2)
+    audio = begun + rest
     options = "&interim_results=true&vad_events=true&utterance_end_ms=1000&endpointing=300"
     with Listen(service, LINEAR + options) as client:
-        client.audio(audio)
+        client.audio(begun)
+        interim = client.until(lambda e: e["type"] == "Results")
+        client.audio(rest)
         client.send("CloseStream")
         events = client.to_the_end()
         request_id = client.headers["dg-request-id"]
@@ -141,7 +144,7 @@ def test_a_whole_stream(service: Hark) -> None:
     ends = [event for event in events if event["type"] == "UtteranceEnd"]
     assert ends[0]["last_word_end"] == alternative["words"][-1]["end"]
     assert events.index(first) < events.index(ends[0]) < events.index(second)
-    assert any(not event["is_final"] for event in events if event["type"] == "Results")
+    assert interim["is_final"] is False
 
 
 def test_without_wishes_there_are_only_finals(service: Hark) -> None:
