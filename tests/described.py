@@ -119,3 +119,15 @@ def check(address: str, message: Mapping[str, Any], *, side: Side = "server") ->
         reasons[key] = f"{error.json_path}: {error.message}"
     said = reasons or "there is none of this type"
     raise AssertionError(f"{address} ({side}): {message} is not in asyncapi.yaml: {said}")
+
+
+def references(node: Any) -> Iterator[str]:
+    """Every `$ref` in a document."""
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for below in node.values():
+            yield from references(below)
+    elif isinstance(node, list):
+        for below in node:
+            yield from references(below)

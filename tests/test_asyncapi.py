@@ -18,7 +18,16 @@ from stt.protocols import base
 from stt.protocols.native import NativeOptions, NativeProtocol
 from stt.protocols.native_query import NativeQuery, read_query
 from stt_config import Settings
-from tests.described import ASYNCAPI, ROOT, Described, check, complaint, every_message, found
+from tests.described import (
+    ASYNCAPI,
+    ROOT,
+    Described,
+    check,
+    complaint,
+    every_message,
+    found,
+    references,
+)
 from tests.test_docs_protocol import lines, reply_to, table
 
 NATIVE = "/stt/stream"
@@ -49,18 +58,6 @@ EVERY_REPLY: tuple[replies.Reply, ...] = (
 )
 FOREIGN = {replies.Committed, replies.Flushed, replies.Note}
 """Answers to what only other protocols can ask."""
-
-
-def references(node: Any) -> Iterator[str]:
-    """Every `$ref` in a document."""
-    if isinstance(node, dict):
-        if isinstance(node.get("$ref"), str):
-            yield node["$ref"]
-        for below in node.values():
-            yield from references(below)
-    elif isinstance(node, list):
-        for below in node:
-            yield from references(below)
 
 
 def test_every_websocket_route_is_a_channel_and_the_other_way_round() -> None:

@@ -18,7 +18,7 @@ from stt.formats import FORMATS
 from stt.ids import MAX_HINT
 from stt.sources import SOURCES
 from stt_config import Settings
-from tests.described import ASYNCAPI, complaint, found
+from tests.described import ASYNCAPI, complaint, found, references
 from tests.described import OPENAPI as DOCUMENT
 from tests.doors import House, build
 
@@ -111,18 +111,6 @@ def test_every_part_is_used() -> None:
     for kind, parts in DOCUMENT["components"].items():
         for name in parts:
             assert kind == "securitySchemes" or f"#/components/{kind}/{name}" in used, (kind, name)
-
-
-def references(node: Any) -> Iterator[str]:
-    """Every `$ref` in a document."""
-    if isinstance(node, dict):
-        if isinstance(node.get("$ref"), str):
-            yield node["$ref"]
-        for below in node.values():
-            yield from references(below)
-    elif isinstance(node, list):
-        for below in node:
-            yield from references(below)
 
 
 def test_every_reference_leads_somewhere() -> None:

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,41 +50,29 @@ def defined(name: str, running: Service, **names: Any) -> dict[str, Any]:
 
 def python(name: str, running: Service) -> str:
     """What a Python program prints, run in the project's folder; an exception fails."""
-    done = subprocess.run(
-        [sys.executable, "-"],
-        input=code_of(name, running.host),
-        cwd=ROOT,
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=45,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return _output([sys.executable, "-"], code_of(name, running.host), cwd=ROOT)
 
 
 def shell(name: str, running: Service) -> str:
     """What a block of shell lines prints; an error of any line fails."""
-    done = subprocess.run(
-        ["bash", "-e", "-o", "pipefail"],
-        input=code_of(name, running.host),
-        cwd=ROOT,
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=30,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return _output(["bash", "-e", "-o", "pipefail"], code_of(name, running.host), cwd=ROOT)
 
 
 def node(code: str, *arguments: str, **environment: str) -> str:
     """What JavaScript prints under Node, beside its packages; an exception fails."""
+    command = [str(NODE), "--input-type=module", "-", *arguments]
+    return _output(command, code, cwd=PACKAGES, env=os.environ | environment)
+
+
+def _output(
+    command: list[str], code: str, *, cwd: Path, env: Mapping[str, str] = os.environ
+) -> str:
+    """What a program prints that reads its code from its input; a failure fails the test."""
     done = subprocess.run(
-        [str(NODE), "--input-type=module", "-", *arguments],
+        command,
         input=code,
-        cwd=PACKAGES,
-        env=os.environ | environment,
+        cwd=cwd,
+        env=env,
         text=True,
         capture_output=True,
         check=False,
